@@ -1,0 +1,9 @@
+use fallback::{Deps, handle};
+use postern_http::{Error, Frame, Settings, init_logging, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let settings = Settings::from_env();
+    init_logging(&settings);
+    serve(Frame::from_settings(&settings)?, Deps, |deps, request| Box::pin(handle(deps, request))).await
+}

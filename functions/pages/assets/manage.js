@@ -1,0 +1,405 @@
+// `/manage`: my ID, its passkeys, and the menu on the right. The view is the address's fragment, so that it can be linked to.
+
+import * as api from "./api.js";
+import { byId, el, hush, leave, press, report, say, time } from "./page.js";
+import { enrol, obstacle } from "./passkeys.js";
+import { showCode } from "./recovery-code-card.js";
+import { device, provenBy } from "./sentences.js";
+import { ask, sendOn, withSession } from "./step-up.js";
+
+const LONGEST_NAME = 64;
+
+let account = null;
+let takeCodeAway = () => {};
+
+const VIEWS = { id: showId, "recovery-code": showCodeChoice, sessions: showSessions, activity: showActivity };
+
+async function start() {
+  byId("try-again").hidden = true;
+  account = await api.account().catch(sendOn);
+  byId("who").textContent = account.username;
+  byId("desk").hidden = false;
+  const hindrance = obstacle();
+  if (hindrance) {
+    byId("cannot").replaceChildren(...hindrance);
+    byId("cannot").hidden = false;
+    byId("add-passkey").hidden = true;
+  }
+  await show();
+}
+
+const view = () => (Object.hasOwn(VIEWS, location.hash.slice(1)) ? location.hash.slice(1) : "id");
+
+async function show() {
+  const chosen = view();
+  takeCodeAway();
+  for (const name of Object.keys(VIEWS)) {
+    byId(`view-${name}`).hidden = name !== chosen;
+  }
+  for (const link of document.querySelectorAll(".menu a")) {
+    if (link.hash === `#${chosen}`) {
+      link.setAttribute("aria-current", "page");
+    } else {
+      link.removeAttribute("aria-current");
+    }
+  }
+  await VIEWS[chosen]();
+}
+
+window.addEventListener("hashchange", () => {
+  if (account === null || !Object.hasOwn(VIEWS, location.hash.slice(1) || "id")) {
+    return;
+  }
+  hush();
+  byId("try-again").hidden = true;
+  show().catch(failed);
+  byId(`${view()}-title`).focus();
+});
+
+function failed(error) {
+  report(error);
+  byId("try-again").hidden = false;
+}
+
+byId("try-again").addEventListener("click", () => {
+  byId("try-again").hidden = true;
+  press(byId("try-again"), () => (account === null ? start() : show())).then((well) => {
+    byId("try-again").hidden = well;
+  });
+});
+
+async function refresh() {
+  account = await api.account().catch(sendOn);
+  showId();
+}
+
+// ---- my ID and passkeys ----
+
+const NEEDED = {
+  add_passkey: () => "Add a passkey.",
+  download_recovery_code: () => el("a", { href: "/recovery-code" }, "Save your recovery code"),
+};
+
+function showId() {
+  byId("state").replaceChildren(
+    account.ready
+      ? el("span", { class: "badge" }, "Ready for the portal")
+      : el("span", { class: "badge warn" }, "Something is missing"),
+  );
+  const needed = account.action_needed.filter(({ action }) => Object.hasOwn(NEEDED, action));
+  byId("needed").hidden = needed.length === 0;
+  byId("needed").replaceChildren(...needed.map(({ action }) => el("li", {}, NEEDED[action]())));
+  byId("facts").replaceChildren(
+    ...facts([
+      ["Username", account.username],
+      ["Email", account.email],
+      ["Registered", time(account.created_at)],
+    ]),
+  );
+  const { passkeys } = account.methods;
+  byId("no-passkeys").hidden = passkeys.length > 0;
+  byId("passkeys").replaceChildren(...passkeys.map(passkeyItem));
+}
+
+const facts = (pairs) => pairs.flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)]);
+
+function passkeyItem(passkey) {
+  const item = el("li", { "data-id": passkey.id });
+  const rename = el("button", { type: "button", class: "plain" }, "Rename", hiddenName(passkey));
+  rename.addEventListener("click", () => item.replaceChildren(renameForm(passkey, item)));
+  const remove = el("button", { type: "button", class: "plain danger" }, "Remove", hiddenName(passkey));
+  remove.addEventListener("click", () => removePasskey(remove, passkey));
+
+  const about = [passkey.backed_up ? "Synced by its provider" : "On one device only"];
+  if (passkey.provider && passkey.provider !== passkey.name) {
+    about.unshift(passkey.provider);
+  }
+  item.append(
+    el(
+      "div",
+      { class: "row" },
+      el(
+        "div",
+        {},
+        el("h4", {}, passkey.name),
+        el("p", { class: "muted small" }, about.join(" · ")),
+        el(
+          "p",
+          { class: "muted small" },
+          "Added ",
+          time(passkey.created_at),
+          ...(passkey.last_used_at ? [", last used ", time(passkey.last_used_at)] : [", not used yet"]),
+        ),
+      ),
+      el("div", { class: "buttons" }, rename, remove),
+    ),
+  );
+  return item;
+}
+
+/** Five buttons named "Remove" in a row are one riddle: each says to ears what it is about. */
+const hiddenName = ({ name }) => el("span", { class: "visually-hidden" }, ` ${name}`);
+
+function renameForm(passkey, item) {
+  const input = el("input", {
+    id: "new-name",
+    type: "text",
+    autocomplete: "off",
+    maxlength: LONGEST_NAME,
+    "aria-describedby": "new-name-wrong",
+  });
+  input.value = passkey.name;
+  const wrong = el("p", { class: "wrong", id: "new-name-wrong" });
+  const send = el("button", { type: "submit", class: "main" }, "Save");
+  const cancel = el("button", { type: "button" }, "Cancel");
+  const form = el(
+    "form",
+    { novalidate: true, class: "inline-form" },
+    el("div", { class: "field" }, el("label", { for: "new-name" }, "Name of this passkey"), input, wrong),
+    send,
+    cancel,
+  );
+  const back = () => {
+    showId();
+    item = byId("passkeys").querySelector(`[data-id="${CSS.escape(passkey.id)}"]`);
+    item?.querySelector("button").focus();
+  };
+  cancel.addEventListener("click", back);
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      back();
+    }
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = input.value.trim();
+    if (name === "") {
+      wrong.textContent = "Enter a name, such as the device that holds this passkey.";
+      input.setAttribute("aria-invalid", "true");
+      input.focus();
+      return;
+    }
+    press(
+      send,
+      async () => {
+        await withSession(account.id, () => api.passkeyRename(passkey.id, name));
+        await refresh();
+        back();
+        say("The passkey has its new name.");
+      },
+      { bad_request: `Use at most ${LONGEST_NAME} characters for the name.` },
+    );
+  });
+  // In the page by the time that the focus can go there.
+  queueMicrotask(() => input.select());
+  return form;
+}
+
+async function removePasskey(button, passkey) {
+  const agreed = await ask({
+    question: `Remove "${passkey.name}"?`,
+    consequence:
+      "It opens your ID no more, and the sessions that were signed in with it end. It stays in your device's or password manager's list until you delete it there too.",
+    agree: "Remove",
+    decline: "Keep it",
+  });
+  if (!agreed) {
+    return;
+  }
+  await press(
+    button,
+    async () => {
+      await withSession(account.id, () => api.passkeyRemove(passkey.id));
+      await refresh();
+      byId("passkeys-title").focus();
+      say("The passkey is removed.");
+    },
+    { not_found: "This passkey was removed before. Reload the page to see how things stand." },
+  );
+}
+
+byId("add-passkey").addEventListener("click", () =>
+  press(byId("add-passkey"), async () => {
+    const passkey = await withSession(account.id, () => enrol(account));
+    await refresh();
+    say(`The passkey "${passkey.name}" is added. Give it a name that you will know it by.`);
+  }),
+);
+
+// ---- recovery code ----
+
+function showCodeChoice() {
+  const code = account.recovery_code;
+  byId("code-choice").hidden = false;
+  byId("code-facts").replaceChildren(
+    ...facts(
+      code === null
+        ? [["Issued", "Not yet"]]
+        : [
+            ["Issued", time(code.issued_at)],
+            ["Saved", code.downloaded_at ? time(code.downloaded_at) : "Not yet"],
+          ],
+    ),
+  );
+  byId("show-code").hidden = code === null;
+}
+
+byId("show-code").addEventListener("click", () =>
+  press(byId("show-code"), async () => {
+    reveal(await withSession(account.id, api.recoveryCode));
+  }),
+);
+
+byId("new-code").addEventListener("click", async () => {
+  const agreed =
+    account.recovery_code === null ||
+    (await ask({
+      question: "Issue a new recovery code?",
+      consequence:
+        "The code that you have dies at once: every copy, file and printed page of it is worthless. The new one has to be saved before your ID is ready for the portal again.",
+      agree: "Issue a new code",
+      decline: "Keep the code that I have",
+    }));
+  if (!agreed) {
+    return;
+  }
+  await press(byId("new-code"), async () => {
+    await withSession(account.id, api.recoveryCodeIssue);
+    // Known from here on, also when the answer to the next call is lost: there is a code to get.
+    account.recovery_code = { issued_at: new Date().toISOString(), downloaded_at: null };
+    byId("show-code").hidden = false;
+    reveal(await withSession(account.id, api.recoveryCode));
+    say("This is your new code. Save it now: the old one is worthless.");
+  });
+});
+
+function reveal(code) {
+  byId("code-choice").hidden = true;
+  const takeDown = showCode(byId("code"), code, account, () => {});
+  const done = el("button", { type: "button" }, "Hide the code");
+  done.addEventListener("click", () => {
+    takeCodeAway();
+    press(done, refreshCode);
+    byId("recovery-code-title").focus();
+  });
+  byId("code").append(el("div", { class: "actions" }, done));
+  takeCodeAway = () => {
+    takeDown();
+    takeCodeAway = () => {};
+  };
+  byId("code").querySelector("button").focus();
+}
+
+async function refreshCode() {
+  account = await api.account().catch(sendOn);
+  showCodeChoice();
+}
+
+// ---- sessions ----
+
+async function showSessions() {
+  const { sessions } = await withSession(account.id, api.sessions);
+  byId("sessions").replaceChildren(...sessions.map(sessionItem));
+}
+
+function sessionItem(session) {
+  const proof = provenBy(session.amr);
+  const name = device(session.user_agent);
+  const end = el("button", { type: "button", class: "plain danger" }, "End", hiddenName({ name: `the session of ${name}` }));
+  end.addEventListener("click", () =>
+    press(
+      end,
+      async () => {
+        await withSession(account.id, () => api.sessionEnd(session.id));
+        await showSessions();
+        byId("sessions-title").focus();
+        say("The session is ended.");
+      },
+      { not_found: "That session has ended already. Reload the page to see how things stand." },
+    ),
+  );
+  return el(
+    "li",
+    { "data-id": session.id },
+    el(
+      "div",
+      { class: "row" },
+      el(
+        "div",
+        {},
+        el("h3", {}, name),
+        el("p", { class: "muted small" }, [session.where, proof && `signed in with ${proof}`].filter(Boolean).join(" · ")),
+        el("p", { class: "muted small" }, "Since ", time(session.created_at), ", last seen ", time(session.last_seen_at)),
+      ),
+      session.current ? el("span", { class: "badge" }, "This one") : el("div", { class: "buttons" }, end),
+    ),
+  );
+}
+
+// ---- activity ----
+
+const WHAT = {
+  account_registered: "ID registered",
+  signed_in: "Signed in",
+  passkey_added: "Passkey added",
+  passkey_renamed: "Passkey renamed",
+  passkey_removed: "Passkey removed",
+  passkey_counter_refused: "A passkey was refused: it may have been copied",
+  recovery_code_issued: "Recovery code issued",
+  recovery_code_downloaded: "Recovery code shown or downloaded",
+  session_ended: "Session ended",
+};
+
+let cursor = null;
+
+async function showActivity() {
+  const page = await withSession(account.id, () => api.activity());
+  byId("events").replaceChildren();
+  appendEvents(page);
+}
+
+function appendEvents(page) {
+  const items = page.events.map(({ at, what, where }) =>
+    el(
+      "li",
+      {},
+      el("h3", { tabindex: "-1" }, WHAT[what] ?? what.replaceAll("_", " ")),
+      el("p", { class: "muted small" }, time(at), where ? ` · ${where}` : ""),
+    ),
+  );
+  byId("events").append(...items);
+  cursor = page.cursor ?? null;
+  byId("more").hidden = cursor === null;
+  return items;
+}
+
+byId("more").addEventListener("click", () =>
+  press(byId("more"), async () => {
+    const items = appendEvents(await withSession(account.id, () => api.activity(cursor)));
+    // The button may be gone now, and the focus with it: it goes to the first of the earlier ones.
+    items[0]?.querySelector("h3").focus();
+  }),
+);
+
+// ---- sign out ----
+
+byId("sign-out").addEventListener("click", () =>
+  press(byId("sign-out"), async () => {
+    try {
+      await api.signOut();
+    } catch (error) {
+      if (error.code !== "not_signed_in") {
+        throw error;
+      }
+    }
+    await leave("/?why=signed-out");
+  }),
+);
+
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) {
+    location.reload();
+  }
+});
+
+start().catch(failed);

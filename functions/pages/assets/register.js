@@ -1,0 +1,108 @@
+// `/register`: a username and an email address, then on to the set-up.
+
+import * as api from "./api.js";
+import { byId, leave, nextPage, offerToGoOn, press, sayWhy } from "./page.js";
+import { obstacle } from "./passkeys.js";
+import { sentence } from "./sentences.js";
+
+const form = byId("register");
+const fields = { username: byId("username"), email: byId("email") };
+
+const FIELD_OF = { invalid_username: "username", username_taken: "username", invalid_email: "email" };
+
+// The key of one registration, kept for as long as it says the same: whoever lost the answer and presses again gets that answer
+// and not `username_taken`. In memory only, because with the body it would fetch the session.
+let attempt = { body: null, key: null };
+
+async function start() {
+  const hindrance = obstacle();
+  if (hindrance) {
+    byId("alert").append(...hindrance);
+    return;
+  }
+  sayWhy();
+  // Whoever came back with the browser's arrow is registered by now.
+  const account = await api.account().catch(() => null);
+  if (account) {
+    offerToGoOn(account, () => (byId("ways").hidden = false));
+  } else {
+    byId("ways").hidden = false;
+  }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const body = { username: fields.username.value.trim().toLowerCase(), email: fields.email.value.trim() };
+  // The language of notices and calls. A tag with extensions is more than the contract takes, and more than it needs.
+  if (/^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-\d{3})?$/.test(navigator.language)) {
+    body.locale = navigator.language;
+  }
+  const wrong = {};
+  if (body.username === "") {
+    wrong.username = "Enter a username.";
+  } else if (!/^[a-z0-9._-]{3,64}$/.test(body.username)) {
+    wrong.username = problem("invalid_username");
+  }
+  if (!/^[^\s@]+@[^\s@]+$/.test(body.email)) {
+    wrong.email = problem("invalid_email");
+  }
+  mark(wrong);
+  if (Object.keys(wrong).length > 0) {
+    return;
+  }
+
+  press(byId("send"), async () => {
+    try {
+      const { account } = await send(body);
+      await leave(nextPage(account));
+    } catch (error) {
+      const field = FIELD_OF[error.code];
+      if (!field) {
+        throw error;
+      }
+      mark({ [field]: sentence(error) });
+    }
+  });
+});
+
+async function send(body) {
+  const said = JSON.stringify(body);
+  if (attempt.body !== said) {
+    attempt = { body: said, key: crypto.randomUUID() };
+  }
+  try {
+    return await api.register(body, attempt.key);
+  } catch (error) {
+    // A refusal is an answer: the next press is a new request. Only what may have taken effect keeps its key.
+    if (error instanceof api.Problem && error.status < 500) {
+      attempt = { body: null, key: null };
+    }
+    throw error;
+  }
+}
+
+const problem = (code) => sentence(new api.Problem({ status: 422, code }));
+
+/** Says beside each field what is wrong with it, and goes to the first. */
+function mark(wrong) {
+  for (const [name, input] of Object.entries(fields)) {
+    byId(`${name}-wrong`).textContent = wrong[name] ?? "";
+    if (wrong[name]) {
+      input.setAttribute("aria-invalid", "true");
+    } else {
+      input.removeAttribute("aria-invalid");
+    }
+  }
+  const first = Object.keys(fields).find((name) => wrong[name]);
+  if (first) {
+    fields[first].focus();
+  }
+}
+
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) {
+    location.reload();
+  }
+});
+
+start();

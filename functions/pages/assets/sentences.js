@@ -1,0 +1,119 @@
+// Every refusal as a sentence that says what to do. The keys are the contract's `code`s and the browser's own error names.
+
+import { Problem, Unreachable } from "./api.js";
+
+const REFUSALS = {
+  bad_request: "The portal did not understand that. Check what you entered, reload the page and try again.",
+  unsupported_media_type: "The portal did not understand that. Reload the page and try again.",
+  method_not_allowed: "The portal does not offer that here. Reload the page and try again.",
+  not_found: "That is no longer there. Reload the page to see how things stand.",
+  body_too_large: "That was too long. Shorten what you entered and try again.",
+  wrong_origin: "This page was not opened at the portal's own address. Open the portal afresh and try again.",
+  idempotency_key_reused: "That was sent before with other words. Press the button again.",
+  wrong_credentials:
+    "That passkey does not open an ID here. It may have been removed. Use another passkey, or register if you are new.",
+  sign_in_expired: "That took longer than it may. Start again: the new attempt has all its time.",
+  locked: "There were too many wrong attempts.",
+  too_many_requests: "That was too often in a short time.",
+  unavailable: "The portal cannot answer right now. Nothing is lost.",
+  not_signed_in: "Your session has ended. Sign in again to go on.",
+  username_taken: "That username is taken. Choose another, or sign in if it is yours.",
+  invalid_username: "That username is too short, too long, or has a character that a username cannot have.",
+  invalid_email: "Enter an email address, like name@example.org.",
+  weak_password: "That password is too easy to guess. Choose a longer one that you use nowhere else.",
+  passkey_exists: "This passkey is on your ID already. There is nothing more to do.",
+  passkey_refused: "The portal could not take this passkey. Add it again; if that fails too, use another device, browser or security key.",
+  would_break_set_up:
+    "This is what you sign in with: without it you could no longer get in. Add another passkey first, then remove this one.",
+  no_recovery_code: "You have no recovery code yet. Issue one.",
+  step_up_required: "Confirm that it is you, then try again.",
+  set_up_required: "Finish your set-up first: add a passkey and save your recovery code.",
+  email_recovery_retired: "Email no longer gets you back in. Use your recovery code.",
+  invalid_phone: "That number cannot be used. Enter a mobile or a direct landline number, without an extension.",
+};
+
+const BROWSER = {
+  NotAllowedError:
+    "No passkey was used. The request was cancelled, timed out, or your device could not check that it is you. " +
+    "See that your fingerprint, face or PIN is set up on this device, then try again.",
+  InvalidStateError: "This device has a passkey for your ID already. Sign in with it, or use another device.",
+  NotSupportedError: "This device cannot make the kind of passkey that the portal needs. Try another device or security key.",
+  ConstraintError:
+    "This device cannot check that it is you. Set up a screen lock, fingerprint, face or PIN, then try again.",
+  SecurityError: "Passkeys do not work at this address. Open the portal at its own address.",
+  AbortError: "That was stopped. Try again.",
+  UnknownError: "Your device could not finish that. Try again, or use another device.",
+};
+
+const ANYTHING = "Something went wrong on this page. Reload it and try again.";
+const NO_ANSWER = "The portal did not answer. Check your connection, then press the button again: nothing is done twice.";
+const OFFLINE = "You are offline. Connect to the internet, then try again.";
+
+/** `instead` says some of the codes in the words of the place. */
+export function sentence(error, instead = {}) {
+  if (error instanceof Unreachable) {
+    return navigator.onLine ? NO_ANSWER : OFFLINE;
+  }
+  if (error instanceof Problem) {
+    const text = instead[error.code] ?? REFUSALS[error.code] ?? fallback(error.status);
+    return error.retryAfter === null ? text : `${text} ${wait(error.retryAfter)}`;
+  }
+  if (error instanceof DOMException) {
+    return instead[error.name] ?? BROWSER[error.name] ?? BROWSER.UnknownError;
+  }
+  return ANYTHING;
+}
+
+function fallback(status) {
+  return status >= 500 ? REFUSALS.unavailable : REFUSALS.bad_request;
+}
+
+/** Rounded up: whoever waits as long as it says is let in. */
+function wait(seconds) {
+  const [count, unit] =
+    seconds < 90
+      ? [Math.max(1, Math.ceil(seconds)), "second"]
+      : seconds < 5400
+        ? [Math.ceil(seconds / 60), "minute"]
+        : [Math.ceil(seconds / 3600), "hour"];
+  return `Try again in ${count} ${unit}${count === 1 ? "" : "s"}.`;
+}
+
+const METHODS = {
+  pwd: "password",
+  otp: "authenticator",
+  sms: "text message",
+  tel: "phone call",
+  hwk: "passkey",
+  swk: "passkey",
+};
+
+/** RFC 8176 values as a person would say them; `user` and `mfa` describe the others and are left out. */
+export function provenBy(amr) {
+  return [...new Set((amr ?? []).map((value) => METHODS[value]).filter(Boolean))].join(" and ");
+}
+
+/** A browser's name for itself, in short. Only a hint for the eye: anyone can send anything. */
+export function device(userAgent) {
+  const find = (names) => names.find(([pattern]) => pattern.test(userAgent ?? ""))?.[1];
+  const browser = find([
+    [/Edg(e|A|iOS)?\//, "Edge"],
+    [/OPR\//, "Opera"],
+    [/(Firefox|FxiOS)\//, "Firefox"],
+    [/(Chrome|CriOS)\//, "Chrome"],
+    [/Safari\//, "Safari"],
+  ]);
+  const system = find([
+    [/iPhone/, "iPhone"],
+    [/iPad/, "iPad"],
+    [/Android/, "Android"],
+    [/Windows/, "Windows"],
+    [/Mac OS X/, "Mac"],
+    [/CrOS/, "ChromeOS"],
+    [/Linux/, "Linux"],
+  ]);
+  if (browser && system) {
+    return `${browser} on ${system}`;
+  }
+  return browser ?? system ?? "An unknown device";
+}

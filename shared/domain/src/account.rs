@@ -1,0 +1,140 @@
+//! An account as decisions see it. Secrets stay in the store's records and the ceremonies' crate.
+
+use jiff::Timestamp;
+
+use crate::id::{AccountId, PasskeyId, PhoneId};
+use crate::name::{Email, Locale, PasskeyName, Username};
+
+/// An account and everything that its decisions rest on, read in one go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    pub username: Username,
+    pub email: Email,
+    pub locale: Locale,
+    pub created_at: Timestamp,
+    /// Set until the first method is there: from this instant on the account is forgotten and its name
+    /// free again.
+    pub forget_at: Option<Timestamp>,
+    /// Sessions of an older generation are over: recovery and "end all others" count it up.
+    pub generation: u64,
+    /// Counts every write to the account's methods and recovery code; conditions rest on it.
+    pub revision: u64,
+    pub methods: Methods,
+    pub recovery_code: Option<IssuedRecoveryCode>,
+}
+
+/// The methods that an account has. Only confirmed ones stand here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Methods {
+    pub passkeys: Vec<Passkey>,
+    pub authenticator: Option<Authenticator>,
+    pub phones: Vec<Phone>,
+    pub password: Option<Password>,
+}
+
+/// A passkey, without its key: that is in `credential`, which only the ceremonies' crate reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passkey {
+    pub id: PasskeyId,
+    pub name: PasskeyName,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    /// Backup eligibility (BE) never changes after registration (`WebAuthn` L3 §6.1.3).
+    pub backup_eligible: bool,
+    pub backed_up: bool,
+    /// The signature counter that was seen last (`WebAuthn` L3 §6.1.1).
+    pub counter: u32,
+    /// The credential manager's name, known from the AAGUID.
+    pub provider: Option<String>,
+    /// The credential public key record, opaque here.
+    pub credential: String,
+}
+
+/// An authenticator app (RFC 6238), confirmed by a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authenticator {
+    pub confirmed_at: Timestamp,
+}
+
+/// A phone number that answered with a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phone {
+    pub id: PhoneId,
+    /// The number's last two digits: all of it that leaves the store.
+    pub ending: String,
+    pub line_type: LineType,
+    pub verified_at: Timestamp,
+}
+
+/// The password's existence; its hash stays in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Password {
+    pub changed_at: Timestamp,
+}
+
+/// What a number reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineType {
+    Mobile,
+    Landline,
+    Voip,
+    Unknown,
+}
+
+/// How a one-time code reaches a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    Text,
+    Call,
+}
+
+impl LineType {
+    /// A landline gets calls, never texts.
+    #[must_use]
+    pub fn channels(self) -> &'static [Channel] {
+        match self {
+            Self::Landline => &[Channel::Call],
+            Self::Mobile | Self::Voip | Self::Unknown => &[Channel::Text, Channel::Call],
+        }
+    }
+}
+
+/// When the recovery code was issued, and whether its owner holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedRecoveryCode {
+    pub issued_at: Timestamp,
+    pub downloaded_at: Option<Timestamp>,
+}
+
+impl Account {
+    /// Whether the account is there at `now`. One that gained no method in time is not.
+    #[must_use]
+    pub fn exists_at(&self, now: Timestamp) -> bool {
+        self.forget_at.is_none_or(|forget_at| now < forget_at)
+    }
+
+    #[must_use]
+    pub fn passkey(&self, id: &PasskeyId) -> Option<&Passkey> {
+        self.methods.passkeys.iter().find(|passkey| passkey.id == *id)
+    }
+
+    /// Whether the owner has the present recovery code in hand.
+    #[must_use]
+    pub fn holds_recovery_code(&self) -> bool {
+        self.recovery_code.as_ref().is_some_and(|code| code.downloaded_at.is_some())
+    }
+
+    /// Whether the owner can sign in by today's rules for good: a set-up is complete, and the recovery
+    /// code is downloaded.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.methods.set_ups().any() && self.holds_recovery_code()
+    }
+}
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

@@ -1,0 +1,54 @@
+//! What happened to an account, as its owner and the `SecurityEvents` topic are told.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, EventId};
+
+/// What happened. The names are stable: portals switch on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    AccountRegistered,
+    SignedIn,
+    PasskeyAdded,
+    PasskeyRenamed,
+    PasskeyRemoved,
+    /// A passkey answered with a counter that did not grow: it may have been cloned.
+    PasskeyCounterRefused,
+    RecoveryCodeIssued,
+    RecoveryCodeDownloaded,
+    SessionEnded,
+}
+
+impl What {
+    /// Whether the owner is told on every channel, beyond the activity and the topic: a change of a
+    /// method, a look at the recovery code, a sign of a theft. Not every sign-in.
+    #[must_use]
+    pub fn is_told(self) -> bool {
+        match self {
+            Self::PasskeyAdded
+            | Self::PasskeyRenamed
+            | Self::PasskeyRemoved
+            | Self::PasskeyCounterRefused
+            | Self::RecoveryCodeIssued
+            | Self::RecoveryCodeDownloaded => true,
+            Self::AccountRegistered | Self::SignedIn | Self::SessionEnded => false,
+        }
+    }
+}
+
+/// One entry of an account's activity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub id: EventId,
+    pub account: AccountId,
+    pub at: Timestamp,
+    pub what: What,
+    /// The caller's address, as the gateway saw it.
+    pub place: String,
+}
+
+#[cfg(test)]
+#[path = "activity_tests.rs"]
+mod tests;

@@ -1,0 +1,19 @@
+use super::*;
+
+#[test]
+fn the_owner_is_told_of_changes_and_of_theft_and_not_of_every_day() {
+    for (what, name, told) in [
+        (What::AccountRegistered, "account_registered", false),
+        (What::SignedIn, "signed_in", false),
+        (What::PasskeyAdded, "passkey_added", true),
+        (What::PasskeyRenamed, "passkey_renamed", true),
+        (What::PasskeyRemoved, "passkey_removed", true),
+        (What::PasskeyCounterRefused, "passkey_counter_refused", true),
+        (What::RecoveryCodeIssued, "recovery_code_issued", true),
+        (What::RecoveryCodeDownloaded, "recovery_code_downloaded", true),
+        (What::SessionEnded, "session_ended", false),
+    ] {
+        assert_eq!(what.is_told(), told, "{what:?}");
+        assert_eq!(serde_json::to_string(&what).unwrap(), format!("{name:?}"));
+    }
+}

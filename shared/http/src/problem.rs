@@ -1,0 +1,185 @@
+//! What a client sees when it does not get what it asked for: RFC 9457, with a stable `code`.
+
+use std::error::Error;
+use std::fmt;
+
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use postern_domain::session::Refusal;
+use serde_json::{Map, Value, json};
+
+use crate::reply::Reply;
+
+/// The inside half of an error: logged once, by [`crate::Frame::answer`], and never shown.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// A problem: the outside half is `status`, `code`, `detail` and the members; the cause stays inside.
+pub struct Problem(Box<Parts>);
+
+struct Parts {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    members: Map<String, Value>,
+    allow: Option<String>,
+    retry_after: Option<u64>,
+    cause: Option<Cause>,
+}
+
+impl Problem {
+    /// A problem of its own kind: `code` is what clients switch on, `detail` what a person reads.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            status,
+            code,
+            detail: detail.into(),
+            members: Map::new(),
+            allow: None,
+            retry_after: None,
+            cause: None,
+        }))
+    }
+
+    #[must_use]
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
+    }
+
+    /// `methods`: those that the path has.
+    #[must_use]
+    pub fn method_not_allowed(methods: &[&str]) -> Self {
+        let mut problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This address does not take that method.",
+        );
+        problem.0.allow = Some(methods.join(", "));
+        problem
+    }
+
+    #[must_use]
+    pub fn not_signed_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_signed_in", "Sign in first.")
+    }
+
+    /// An unknown account, a wrong secret, a method that the account lacks and a closed account: one answer.
+    #[must_use]
+    pub fn wrong_credentials() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong_credentials",
+            "That did not match. Check it and try again.",
+        )
+    }
+
+    #[must_use]
+    pub fn sign_in_expired() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "sign_in_expired", "This sign-in is over. Begin again.")
+    }
+
+    #[must_use]
+    pub fn step_up_required() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "step_up_required",
+            "Sign in again: this needs a sign-in that is at most five minutes old.",
+        )
+    }
+
+    #[must_use]
+    pub fn set_up_required() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "set_up_required",
+            "Finish setting up first: add a sign-in method and download the recovery code.",
+        )
+    }
+
+    /// A dependency failed: nothing was decided, nothing is lost, and asking again is right.
+    #[must_use]
+    pub fn unavailable(cause: impl Into<Cause>) -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "A part of the service did not answer. Nothing was changed; try again in a moment.",
+        );
+        problem.0.cause = Some(cause.into());
+        problem.retry_after(2)
+    }
+
+    /// A member of its own beside the standard ones.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// `seconds` in the member `retry_after` and in the header (RFC 9110 §10.2.3).
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self.with("retry_after", seconds)
+    }
+
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// Why, for the log alone.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.0.cause.as_ref()
+    }
+
+    pub(crate) fn into_reply(self) -> Reply {
+        let parts = *self.0;
+        let title = parts.status.canonical_reason().unwrap_or("Problem");
+        let mut body = json!({
+            "type": format!("urn:postern:problem:{}", parts.code),
+            "title": title,
+            "status": parts.status.as_u16(),
+            "code": parts.code,
+            "detail": parts.detail,
+        });
+        if let Value::Object(object) = &mut body {
+            object.extend(parts.members);
+        }
+        let mut reply = Reply::json(parts.status, &body)
+            .with_header(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(allow) = parts.allow.and_then(|methods| HeaderValue::try_from(methods).ok()) {
+            reply = reply.with_header(ALLOW, allow);
+        }
+        if let Some(seconds) = parts.retry_after {
+            reply = reply.with_header(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        reply
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::StepUpRequired => Self::step_up_required(),
+            Refusal::SetUpRequired => Self::set_up_required(),
+        }
+    }
+}
+
+impl fmt::Debug for Problem {
+    /// Status and code alone: members and causes may speak of a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Problem({} {})", self.0.status.as_u16(), self.0.code)
+    }
+}

@@ -1,0 +1,122 @@
+//! The loop between a step and Lambda.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderName, HeaderValue};
+use lambda_http::{Body, Response, service_fn};
+use tracing::{error, info, warn};
+
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::settings::{InvalidSetting, Settings};
+
+/// What a step's body gives back.
+pub type BoxFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send + 'a>>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What surrounds every step: the refusals that need no step, and the headers that every answer has.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The origins whose pages may change something, to the letter (RFC 6454 §6.2).
+    pub origins: Arc<[String]>,
+}
+
+impl Frame {
+    /// Reads `ORIGINS`: comma separated.
+    pub fn from_settings(settings: &Settings) -> Result<Self, InvalidSetting> {
+        Ok(Self { origins: settings.list("ORIGINS")?.into() })
+    }
+
+    /// Answers one request with `step`: the same code in Lambda and in the local run.
+    pub async fn answer<'d, D>(
+        &self,
+        deps: &'d D,
+        step: impl FnOnce(&'d D, Request) -> BoxFuture<'d>,
+        request: lambda_http::Request,
+    ) -> Response<Body> {
+        let request = Request::new(request);
+        let request_id = request.request_id();
+        let (method, path) = (request.method().clone(), request.path().to_owned());
+        let outcome = match self.refuse(&request) {
+            Ok(()) => step(deps, request).await,
+            Err(problem) => Err(problem),
+        };
+        let request_id = request_id.unwrap_or_default();
+        let reply = match outcome {
+            Ok(reply) => {
+                info!(request_id, %method, path = logged(&path), status = reply.status().as_u16(), "answered");
+                reply
+            }
+            Err(problem) => {
+                log_problem(&problem, &request_id, method.as_str(), logged(&path));
+                problem.into_reply()
+            }
+        };
+        let mut reply = reply.with_header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Ok(value) = HeaderValue::try_from(request_id) {
+            reply = reply.with_header(REQUEST_ID, value);
+        }
+        reply.into_response()
+    }
+
+    fn refuse(&self, request: &Request) -> Result<(), Problem> {
+        request.refuse_large_body()?;
+        request.refuse_foreign_origin(&self.origins)
+    }
+}
+
+/// Serves a step until Lambda ends the process.
+pub async fn serve<D: Send + Sync>(
+    frame: Frame,
+    deps: D,
+    step: impl for<'d> Fn(&'d D, Request) -> BoxFuture<'d> + Send + Sync,
+) -> Result<(), lambda_http::Error> {
+    let (frame, deps, step) = (&frame, &deps, &step);
+    lambda_http::run(service_fn(move |request| async move {
+        Ok::<_, Infallible>(frame.answer(deps, step, request).await)
+    }))
+    .await
+}
+
+/// JSON lines on standard output, for CloudWatch Logs. `LOG_LEVEL` is one of tracing's levels.
+pub fn init_logging(settings: &Settings) {
+    let level =
+        settings.optional("LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO);
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(level)
+        .with_current_span(false)
+        .init();
+}
+
+/// The part of a path that names no one: an identifier in it is an account's own.
+fn logged(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some((parent, last)) if last.contains('_') => parent,
+        _ => path,
+    }
+}
+
+fn log_problem(problem: &Problem, request_id: &str, method: &str, path: &str) {
+    let (status, code) = (problem.status().as_u16(), problem.code());
+    match problem.cause() {
+        Some(cause) => {
+            error!(request_id, method, path, status, code, cause = chain(cause.as_ref()), "failed");
+        }
+        None if status == 403 || status == 429 => warn!(request_id, method, path, status, code, "refused"),
+        None => info!(request_id, method, path, status, code, "refused"),
+    }
+}
+
+/// The messages of an error and of what caused it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,261 @@
+//! Every function of the template, wired to the local halves: what each `main` does for Lambda.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lambda_http::{Body, Request, Response};
+use postern_domain::policy::Policy;
+use postern_domain::recovery_code::Format;
+use postern_http::{Clock, Frame};
+use postern_keys::{KeyService, Random};
+use postern_messages::Outbox;
+use postern_passkeys::Ceremonies;
+use postern_store::{KeyRecords, OpenedKeyring, OpenedTokenSigner, RecoveryCodes, Store};
+use postern_tokens::AccessTokens;
+
+use crate::gateway::BoxFuture;
+
+/// A function behind the HTTP API.
+pub type Function = Arc<dyn Fn(Request) -> BoxFuture<Response<Body>> + Send + Sync>;
+
+/// What functions are wired from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub clock: Clock,
+    pub frame: Frame,
+    pub store: Store,
+    pub codes: RecoveryCodes,
+    pub records: KeyRecords,
+    pub keys: Arc<dyn KeyService>,
+    pub ceremonies: Ceremonies,
+    pub policy: Policy,
+    pub issuer: String,
+    pub audience: String,
+    pub format: Format,
+    pub outbox: Outbox,
+}
+
+/// Wraps a step and its dependencies as a [`Function`].
+macro_rules! function {
+    ($parts:expr, $step:ident, $deps:expr) => {{
+        let (frame, deps) = ($parts.frame.clone(), Arc::new($deps));
+        let function: Function = Arc::new(move |request| {
+            let (frame, deps) = (frame.clone(), Arc::clone(&deps));
+            Box::pin(async move {
+                frame.answer(&*deps, |deps, request| Box::pin($step::handle(deps, request)), request).await
+            })
+        });
+        function
+    }};
+}
+
+/// The functions behind the HTTP API, by name.
+pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
+    let Parts { clock, store, codes, records, keys, ceremonies, policy, .. } = parts.clone();
+    let random = Random::system();
+    let keyring = OpenedKeyring::new(Arc::clone(&keys), records.clone());
+    let tokens = AccessTokens {
+        signer: OpenedTokenSigner::new(Arc::clone(&keys), records.clone()),
+        issuer: parts.issuer.clone(),
+        audience: parts.audience.clone(),
+        random: random.clone(),
+    };
+    HashMap::from([
+        (
+            "account-register",
+            function!(
+                parts,
+                account_register,
+                account_register::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "account-view",
+            function!(
+                parts,
+                account_view,
+                account_view::Deps { clock: clock.clone(), store: store.clone(), policy }
+            ),
+        ),
+        (
+            "activity-list",
+            function!(
+                parts,
+                activity_list,
+                activity_list::Deps { clock: clock.clone(), store: store.clone(), policy }
+            ),
+        ),
+        ("fallback", function!(parts, fallback, fallback::Deps)),
+        ("jwks", function!(parts, jwks, jwks::Deps { clock: clock.clone(), records })),
+        ("pages", function!(parts, pages, pages::Deps { site: pages::Site::embedded() })),
+        (
+            "passkey-enrol",
+            function!(
+                parts,
+                passkey_enrol,
+                passkey_enrol::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    ceremonies: ceremonies.clone(),
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "passkey-enrol-options",
+            function!(
+                parts,
+                passkey_enrol_options,
+                passkey_enrol_options::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    ceremonies: ceremonies.clone(),
+                    policy,
+                }
+            ),
+        ),
+        (
+            "passkey-remove",
+            function!(
+                parts,
+                passkey_remove,
+                passkey_remove::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "passkey-rename",
+            function!(
+                parts,
+                passkey_rename,
+                passkey_rename::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "passkey-sign-in",
+            function!(
+                parts,
+                passkey_sign_in,
+                passkey_sign_in::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    ceremonies: ceremonies.clone(),
+                    policy,
+                    tokens: tokens.clone(),
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "passkey-sign-in-options",
+            function!(
+                parts,
+                passkey_sign_in_options,
+                passkey_sign_in_options::Deps { clock: clock.clone(), keyring, ceremonies }
+            ),
+        ),
+        ("policy", function!(parts, policy, policy::Deps { policy })),
+        (
+            "recovery-code-download",
+            function!(
+                parts,
+                recovery_code_download,
+                recovery_code_download::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    codes: codes.clone(),
+                    keys: Arc::clone(&keys),
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "recovery-code-issue",
+            function!(
+                parts,
+                recovery_code_issue,
+                recovery_code_issue::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    codes,
+                    keys,
+                    policy,
+                    format: parts.format,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "session-end",
+            function!(
+                parts,
+                session_end,
+                session_end::Deps { clock: clock.clone(), store: store.clone(), policy, random }
+            ),
+        ),
+        (
+            "session-token",
+            function!(
+                parts,
+                session_token,
+                session_token::Deps { clock: clock.clone(), store: store.clone(), policy, tokens }
+            ),
+        ),
+        (
+            "sessions-list",
+            function!(
+                parts,
+                sessions_list,
+                sessions_list::Deps { clock: clock.clone(), store: store.clone(), policy }
+            ),
+        ),
+        ("sign-out", function!(parts, sign_out, sign_out::Deps { clock, store })),
+    ])
+}
+
+/// `keys-rotate`, which a schedule starts.
+pub fn keys_rotate(parts: &Parts) -> keys_rotate::Deps {
+    keys_rotate::Deps {
+        clock: parts.clock.clone(),
+        records: parts.records.clone(),
+        keys: Arc::clone(&parts.keys),
+        random: Random::system(),
+    }
+}
+
+/// `security-notices`, which the stream of `Accounts` starts.
+pub fn security_notices(parts: &Parts) -> security_notices::Deps {
+    let outbox = Arc::new(parts.outbox.clone());
+    let mail = Arc::clone(&outbox);
+    security_notices::Deps {
+        topic: outbox,
+        issuer: parts.issuer.clone(),
+        letters: Some(security_notices::Letters {
+            clock: parts.clock.clone(),
+            store: parts.store.clone(),
+            mail,
+        }),
+    }
+}
+
+/// The functions that are started by something else than a request.
+pub const NOT_HTTP: [&str; 2] = ["keys-rotate", "security-notices"];

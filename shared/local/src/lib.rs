@@ -1,0 +1,29 @@
+//! The local run: the whole of Postern in one process.
+//!
+//! It reads the routes from `infra/template.yaml`, turns each HTTP request into the API Gateway event
+//! that the deployed function would get, and calls the same `handle`. `DynamoDB` is embedded, on disk, and
+//! spoken to by the same aws-sdk-dynamodb code; keys and messages are the traits' local halves.
+//!
+//! ```text
+//! HTTP → gateway → lambda_http → Frame::answer → handle ─┬─ aws-sdk-dynamodb → Toll → the embedded engine
+//!                                                        ├─ LocalKeys, behind the Toll
+//!                                                        └─ the stream → security-notices → Outbox
+//! ```
+
+mod clock;
+mod dev;
+mod engine;
+mod functions;
+mod gateway;
+mod meter;
+mod notices;
+mod options;
+mod run;
+mod template;
+mod toll;
+
+pub use meter::{Meter, Spent};
+pub use options::Options;
+pub use run::{LocalRun, NotStarted};
+pub use template::{Route, Template};
+pub use toll::{Fault, FaultKind, Toll};

@@ -1,0 +1,56 @@
+//! `cargo run`: the local run, from the command line.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use postern_local::{LocalRun, Options};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    match LocalRun::start(&options).await {
+        Ok(run) => {
+            let shown = greet(&run, &options);
+            stop_signal().await;
+            run.stop().await;
+            if shown.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(reason) => {
+            let _ = writeln!(std::io::stderr(), "Postern did not start.\n{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn greet(run: &LocalRun, options: &Options) -> std::io::Result<()> {
+    let origin = run.origin();
+    let limits = if options.unlimited {
+        "\n  Limits per address and for the whole deployment are lifted."
+    } else {
+        ""
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "Postern is up.\n\n  Open       {origin}\n  Register   {origin}/register\n  Messages   {origin}/dev/messages.html\n\n  \
+         Data is kept in {} (--fresh forgets it).{limits}\n  Ctrl-C stops it.\n",
+        options.data.display()
+    )?;
+    out.flush()
+}
+
+async fn stop_signal() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,27 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Runs all of Postern on this machine, for trying it out and for tests.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "postern", version)]
+pub struct Options {
+    /// The port on 127.0.0.1. 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+
+    /// Where accounts and keys are kept.
+    #[arg(long, value_name = "DIR", default_value = ".postern")]
+    pub data: PathBuf,
+
+    /// Forget what an earlier run kept there.
+    #[arg(long)]
+    pub fresh: bool,
+
+    /// Lift the limits per address and for the whole deployment. Those per account, per number and per
+    /// secret stay.
+    #[arg(long)]
+    pub unlimited: bool,
+}

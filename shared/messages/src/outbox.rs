@@ -1,0 +1,123 @@
+//! The local run's half: what would have gone out, for a person to read.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use postern_domain::name::Email;
+use serde::Serialize;
+
+use crate::{CloudEvent, Mail, NotSent, Notice, SecurityEvents};
+
+/// Messages kept; the oldest go first.
+const KEPT: usize = 1000;
+
+/// How a message would have gone out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Text,
+    Call,
+    Email,
+}
+
+/// A message that would have gone out.
+#[derive(Debug, Clone, Serialize)]
+pub struct Message {
+    pub id: String,
+    pub at: Timestamp,
+    pub kind: Kind,
+    pub to: String,
+    pub body: String,
+}
+
+/// Stands before and after each call: faults, and the count of calls. `service` and `operation` in AWS's
+/// names.
+pub trait Gate: Send + Sync {
+    fn before(&self, service: &'static str, operation: &'static str) -> Result<(), NotSent>;
+    fn after(&self, service: &'static str, operation: &'static str) -> Result<(), NotSent>;
+}
+
+/// An outbox in memory.
+#[derive(Clone)]
+pub struct Outbox {
+    kept: Arc<Mutex<Kept>>,
+    gate: Arc<dyn Gate>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Kept {
+    messages: VecDeque<Message>,
+    events: VecDeque<CloudEvent>,
+    sent: u64,
+}
+
+impl Outbox {
+    #[must_use]
+    pub fn new(gate: Arc<dyn Gate>, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { kept: Arc::default(), gate, now: Arc::new(now) }
+    }
+
+    /// The messages to `to`, or all, the newest first.
+    #[must_use]
+    pub fn messages(&self, to: Option<&str>) -> Vec<Message> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.messages.iter().rev().filter(|message| to.is_none_or(|to| message.to == to)).cloned().collect()
+    }
+
+    /// What was published to the topic, the newest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<CloudEvent> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.events.iter().rev().cloned().collect()
+    }
+
+    /// Forgets the messages.
+    pub fn clear(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).messages.clear();
+    }
+
+    fn keep(&self, kind: Kind, to: &str, body: String) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.sent += 1;
+        let message =
+            Message { id: format!("msg_{}", kept.sent), at: (self.now)(), kind, to: to.to_owned(), body };
+        kept.messages.push_back(message);
+        if kept.messages.len() > KEPT {
+            kept.messages.pop_front();
+        }
+    }
+}
+
+#[async_trait]
+impl SecurityEvents for Outbox {
+    async fn publish(&self, event: &CloudEvent) -> Result<(), NotSent> {
+        self.gate.before("sns", "Publish")?;
+        {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.events.push_back(event.clone());
+            if kept.events.len() > KEPT {
+                kept.events.pop_front();
+            }
+        }
+        self.gate.after("sns", "Publish")
+    }
+}
+
+#[async_trait]
+impl Mail for Outbox {
+    async fn send(&self, to: &Email, notice: &Notice) -> Result<(), NotSent> {
+        self.gate.before("ses", "SendEmail")?;
+        self.keep(Kind::Email, to.as_str(), format!("Subject: {}\n\n{}", notice.subject, notice.body));
+        self.gate.after("ses", "SendEmail")
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outbox")
+    }
+}

@@ -1,0 +1,87 @@
+//! What can go wrong between a decision and its record.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use postern_http::Problem;
+
+/// The store's own failures; outcomes that a step expects are values, not errors.
+#[derive(thiserror::Error, Debug)]
+pub enum StoreError {
+    /// Somebody else wrote first: load again, decide again.
+    #[error("the condition of a write did not hold")]
+    Conflict,
+    /// `DynamoDB` did not answer, or refused to: asking again is right.
+    #[error("{operation} failed: {reason}")]
+    Unavailable { operation: &'static str, reason: String },
+    /// A record cannot be read: somebody has to look.
+    #[error("a record is corrupt: {0}")]
+    Corrupt(&'static str),
+}
+
+impl StoreError {
+    /// Whether the same request may succeed when it is sent again.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Conflict | Self::Unavailable { .. } => true,
+            Self::Corrupt(_) => false,
+        }
+    }
+
+    /// Keeps the service's code alone: its messages, and the items of a cancelled transaction, may hold
+    /// what must not be logged.
+    pub(crate) fn unavailable<E>(operation: &'static str, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let reason = match error {
+            SdkError::TimeoutError(_) => "timed out",
+            SdkError::DispatchFailure(_) => "no connection",
+            SdkError::ResponseError(_) => "no readable response",
+            SdkError::ConstructionFailure(_) => "the request could not be built",
+            SdkError::ServiceError(service) => service.err().code().unwrap_or("an unnamed service error"),
+            _ => "an unknown kind of error",
+        };
+        Self::Unavailable { operation, reason: reason.to_owned() }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Problem::unavailable(error)
+    }
+}
+
+/// How often a step decides again before it says that it is busy.
+const ATTEMPTS: usize = 8;
+
+/// Runs a decision until its write meets the state that it was decided on: `decide_again!(decide(deps, &request))`.
+#[macro_export]
+macro_rules! decide_again {
+    ($decide:expr) => {{
+        let mut races = $crate::Races::default();
+        loop {
+            let outcome = $decide.await;
+            if !races.lost_another(&outcome) {
+                break outcome;
+            }
+        }
+    }};
+}
+
+/// Counts the races that a request lost.
+#[derive(Debug, Default)]
+pub struct Races(usize);
+
+impl Races {
+    /// Whether `outcome` is a lost race, and there is patience for another.
+    pub fn lost_another<T>(&mut self, outcome: &Result<T, Problem>) -> bool {
+        let cause = outcome.as_ref().err().and_then(Problem::cause);
+        let conflict = cause
+            .and_then(|cause| cause.downcast_ref())
+            .is_some_and(|error| matches!(error, StoreError::Conflict));
+        self.0 += 1;
+        conflict && self.0 < ATTEMPTS
+    }
+}

@@ -1,0 +1,50 @@
+//! The records and their conditional writes, on aws-sdk-dynamodb.
+//!
+//! One partition of `Accounts` holds all of an account, so that one consistent query brings everything
+//! that a decision rests on. Each write carries the condition that the decision rested on; a lost race
+//! comes back as [`StoreError::Conflict`] and is decided again on fresh state ([`decide_again!`]).
+//! TTL only cleans up: every read checks the expiry itself.
+
+mod accounts;
+mod activity;
+mod client;
+mod enrolment;
+mod error;
+mod key_records;
+mod opened;
+mod record;
+mod recovery_codes;
+mod registration;
+pub mod schema;
+mod sessions;
+mod sign_in;
+mod transaction;
+
+pub use activity::{Activity, Cursor, InvalidCursor, activity_of};
+pub use client::client;
+pub use enrolment::{Ceremony, PasskeyEnrolment, PasskeyRemoval, Refused};
+pub use error::{Races, StoreError};
+pub use key_records::KeyRecords;
+pub use opened::{OpenedKeyring, OpenedTokenSigner};
+pub use recovery_codes::{RecoveryCodes, SealedCode, StoredCode};
+pub use registration::{IdempotentRequest, Registered, Registration};
+pub use sessions::Caller;
+pub use sign_in::PasskeySignIn;
+
+use aws_sdk_dynamodb::Client;
+
+/// The tables that steps share: `Accounts` and `Attempts`.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    accounts: String,
+    attempts: String,
+}
+
+impl Store {
+    /// `accounts`, `attempts`: the tables' names.
+    #[must_use]
+    pub fn new(client: Client, accounts: impl Into<String>, attempts: impl Into<String>) -> Self {
+        Self { client, accounts: accounts.into(), attempts: attempts.into() }
+    }
+}

@@ -1,0 +1,295 @@
+//! How things stand in the tables. Each record says the version of its form in `v`.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+use postern_domain::account::{Account, IssuedRecoveryCode, Methods, Passkey};
+use postern_domain::activity::{Event, What};
+use postern_domain::admission::Proof;
+use postern_domain::id::{AccountId, EventId, PasskeyId, SessionId};
+use postern_domain::name::{Email, Locale, PasskeyName, Username};
+use postern_domain::session::{OVER_AFTER, Origin, Session};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+
+pub type Item = HashMap<String, AttributeValue>;
+pub type Key = HashMap<String, AttributeValue>;
+
+/// The form of the records that this release writes.
+const VERSION: u32 = 1;
+
+/// Everything of an account that decisions rest on sorts from here on; its activity sorts before.
+pub const FIRST_METHOD: &str = "AUTHENTICATOR";
+pub const PROFILE: &str = "PROFILE";
+pub const PASSKEY: &str = "PASSKEY#";
+pub const ACTIVITY: &str = "ACTIVITY#";
+
+/// How long an expired attempt stays before TTL takes it, beyond its own expiry.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+pub fn string(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub fn number<N: ToString + Copy>(value: N) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// An instant as text that sorts: always with three digits of a second.
+pub fn instant(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+pub fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
+    HashMap::from([("pk".to_owned(), string(pk)), ("sk".to_owned(), string(sk))])
+}
+
+/// A key of `Attempts` or `RecoveryCodes`, which have no sort key.
+pub fn single_key(pk: impl Into<String>) -> Key {
+    HashMap::from([("pk".to_owned(), string(pk))])
+}
+
+/// A record as an item, at `key`.
+pub fn item(key: Key, record: &impl Serialize) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(record)
+        .map_err(|_| StoreError::Corrupt("a record cannot be written"))?;
+    item.retain(|_, value| !value.is_null());
+    item.insert("v".to_owned(), number(VERSION));
+    item.extend(key);
+    Ok(item)
+}
+
+pub fn read<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|_| StoreError::Corrupt(what))
+}
+
+/// A value nested in a record, such as a session's proofs.
+pub fn value(of: &impl Serialize) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(of)
+        .map_err(|_| StoreError::Corrupt("a value cannot be written"))
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct ProfileRecord {
+    pub username: Username,
+    pub email: Email,
+    pub locale: Locale,
+    pub created_at: Timestamp,
+    /// Seconds since 1970: also the table's TTL attribute.
+    pub forget_at: Option<i64>,
+    pub generation: u64,
+    pub revision: u64,
+    pub recovery_issued_at: Option<Timestamp>,
+    pub recovery_downloaded_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct PasskeyRecord {
+    /// `name` and `counter` are words of `DynamoDB`'s own.
+    #[serde(rename = "label")]
+    pub name: PasskeyName,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    pub backup_eligible: bool,
+    pub backed_up: bool,
+    #[serde(rename = "sign_count")]
+    pub counter: u32,
+    pub provider: Option<String>,
+    pub credential: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// The index `sessions-by-account` is keyed by this: no other record has it.
+    pub session_account: AccountId,
+    pub created_at: String,
+    pub last_seen_at: Timestamp,
+    pub origin: Origin,
+    pub proofs: Vec<Proof>,
+    pub generation: u64,
+    pub place: String,
+    pub user_agent: Option<String>,
+    pub delete_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct ActivityRecord {
+    pub id: EventId,
+    pub account: AccountId,
+    pub at: Timestamp,
+    pub what: What,
+    pub place: String,
+}
+
+/// `NAME#…` and `CREDENTIAL#…`: who has taken it.
+#[derive(Serialize, Deserialize)]
+pub struct MarkerRecord {
+    pub account: AccountId,
+    pub forget_at: Option<i64>,
+}
+
+/// `SPENT#…`: a challenge that made its success.
+#[derive(Serialize, Deserialize)]
+pub struct SpentRecord {
+    pub delete_at: i64,
+}
+
+/// `IDEMPOTENCY#…`: what a registration's key stands for.
+#[derive(Serialize, Deserialize)]
+pub struct IdempotencyRecord {
+    pub request: String,
+    pub account: AccountId,
+    /// Seconds since 1970.
+    pub expires_at: i64,
+    pub delete_at: i64,
+}
+
+/// When TTL may take an attempt that expires at `at`.
+pub fn delete_at(at: Timestamp) -> i64 {
+    at.saturating_add(KEPT).map_or(i64::MAX, Timestamp::as_second)
+}
+
+pub fn session_key(id: &SessionId) -> Key {
+    single_key(format!("SESSION#{id}"))
+}
+
+pub fn name_key(username: &Username) -> Key {
+    key(format!("NAME#{}", username.as_str()), "NAME")
+}
+
+pub fn profile_key(account: &AccountId) -> Key {
+    key(account.as_str(), PROFILE)
+}
+
+pub fn passkey_key(account: &AccountId, id: &PasskeyId) -> Key {
+    key(account.as_str(), format!("{PASSKEY}{id}"))
+}
+
+pub fn credential_key(id: &PasskeyId) -> Key {
+    key(format!("CREDENTIAL#{id}"), "CREDENTIAL")
+}
+
+pub fn profile_item(account: &Account) -> Result<Item, StoreError> {
+    let record = ProfileRecord {
+        username: account.username.clone(),
+        email: account.email.clone(),
+        locale: account.locale.clone(),
+        created_at: account.created_at,
+        forget_at: account.forget_at.map(Timestamp::as_second),
+        generation: account.generation,
+        revision: account.revision,
+        recovery_issued_at: account.recovery_code.as_ref().map(|code| code.issued_at),
+        recovery_downloaded_at: account.recovery_code.as_ref().and_then(|code| code.downloaded_at),
+    };
+    item(profile_key(&account.id), &record)
+}
+
+pub fn passkey_item(account: &AccountId, passkey: &Passkey) -> Result<Item, StoreError> {
+    let record = PasskeyRecord {
+        name: passkey.name.clone(),
+        created_at: passkey.created_at,
+        last_used_at: passkey.last_used_at,
+        backup_eligible: passkey.backup_eligible,
+        backed_up: passkey.backed_up,
+        counter: passkey.counter,
+        provider: passkey.provider.clone(),
+        credential: passkey.credential.clone(),
+    };
+    item(passkey_key(account, &passkey.id), &record)
+}
+
+pub fn session_item(session: &Session) -> Result<Item, StoreError> {
+    let over = session.created_at.saturating_add(OVER_AFTER).unwrap_or(Timestamp::MAX);
+    let record = SessionRecord {
+        session_account: session.account.clone(),
+        created_at: instant(session.created_at),
+        last_seen_at: session.last_seen_at,
+        origin: session.origin,
+        proofs: session.proofs.clone(),
+        generation: session.generation,
+        place: session.place.clone(),
+        user_agent: session.user_agent.clone(),
+        delete_at: delete_at(over),
+    };
+    item(session_key(&session.id), &record)
+}
+
+pub fn activity_item(event: &Event) -> Result<Item, StoreError> {
+    let record = ActivityRecord {
+        id: event.id.clone(),
+        account: event.account.clone(),
+        at: event.at,
+        what: event.what,
+        place: event.place.clone(),
+    };
+    let sk = format!("{ACTIVITY}{}#{}", instant(event.at), event.id);
+    item(key(event.account.as_str(), sk), &record)
+}
+
+pub fn session(id: SessionId, item: Item) -> Result<Session, StoreError> {
+    let record: SessionRecord = read(item, "SESSION")?;
+    Ok(Session {
+        id,
+        account: record.session_account,
+        origin: record.origin,
+        proofs: record.proofs,
+        generation: record.generation,
+        created_at: record.created_at.parse().map_err(|_| StoreError::Corrupt("SESSION"))?,
+        last_seen_at: record.last_seen_at,
+        place: record.place,
+        user_agent: record.user_agent,
+    })
+}
+
+pub fn event(record: ActivityRecord) -> Event {
+    Event { id: record.id, account: record.account, at: record.at, what: record.what, place: record.place }
+}
+
+/// Puts an account together from the items of its partition. No profile: no account.
+pub fn account(id: &AccountId, items: Vec<Item>) -> Result<Option<Account>, StoreError> {
+    let mut profile: Option<ProfileRecord> = None;
+    let mut methods = Methods::default();
+    for item in items {
+        let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
+        if sk == PROFILE {
+            profile = Some(read(item, PROFILE)?);
+        } else if let Some(passkey) = sk.strip_prefix(PASSKEY) {
+            let passkey = passkey.parse().map_err(|_| StoreError::Corrupt("PASSKEY"))?;
+            methods.passkeys.push(self::passkey(passkey, read(item, "PASSKEY")?));
+        }
+    }
+    let Some(profile) = profile else { return Ok(None) };
+    methods.passkeys.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
+    let forget_at = profile.forget_at.map(Timestamp::from_second).transpose();
+    Ok(Some(Account {
+        id: id.clone(),
+        username: profile.username,
+        email: profile.email,
+        locale: profile.locale,
+        created_at: profile.created_at,
+        forget_at: forget_at.map_err(|_| StoreError::Corrupt(PROFILE))?,
+        generation: profile.generation,
+        revision: profile.revision,
+        methods,
+        recovery_code: profile
+            .recovery_issued_at
+            .map(|issued_at| IssuedRecoveryCode { issued_at, downloaded_at: profile.recovery_downloaded_at }),
+    }))
+}
+
+fn passkey(id: PasskeyId, record: PasskeyRecord) -> Passkey {
+    Passkey {
+        id,
+        name: record.name,
+        created_at: record.created_at,
+        last_used_at: record.last_used_at,
+        backup_eligible: record.backup_eligible,
+        backed_up: record.backed_up,
+        counter: record.counter,
+        provider: record.provider,
+        credential: record.credential,
+    }
+}

@@ -1,0 +1,101 @@
+//! Registering an account: one transaction takes the name, writes the account and begins its session.
+
+use jiff::Timestamp;
+use postern_domain::account::Account;
+use postern_domain::activity::Event;
+use postern_domain::id::{AccountId, SessionId};
+use postern_domain::session::Session;
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::record::{self, IdempotencyRecord, MarkerRecord, number, single_key};
+use crate::transaction::{Expression, Transaction};
+
+/// A new account, ready to be written.
+pub struct Registration<'a> {
+    pub account: &'a Account,
+    pub session: &'a Session,
+    pub event: &'a Event,
+    pub idempotent: Option<IdempotentRequest>,
+    /// The session that came with the request: it ends.
+    pub replaced: Option<SessionId>,
+}
+
+/// The request's `Idempotency-Key`, as a digest, and a MAC of what it stands for.
+pub struct IdempotentRequest {
+    pub key: String,
+    pub request: String,
+    pub expires_at: Timestamp,
+}
+
+/// What came of a registration.
+pub enum Registered {
+    Done,
+    UsernameTaken,
+    /// The key was used before, for this request and account: whether it is the same one is for the
+    /// caller, who has the keyring, to say.
+    KeyUsed {
+        request: String,
+        account: AccountId,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Condition {
+    Key,
+    Name,
+    Profile,
+}
+
+impl Store {
+    /// Writes the account unless its name is taken or its key was used. One call.
+    pub async fn register(&self, new: Registration<'_>, now: Timestamp) -> Result<Registered, StoreError> {
+        let mut writes = Transaction::new();
+        if let Some(idempotent) = &new.idempotent {
+            let record = IdempotencyRecord {
+                request: idempotent.request.clone(),
+                account: new.account.id.clone(),
+                expires_at: idempotent.expires_at.as_second(),
+                delete_at: record::delete_at(idempotent.expires_at),
+            };
+            let item = record::item(single_key(format!("IDEMPOTENCY#{}", idempotent.key)), &record)?;
+            let unused = Expression::new(
+                "attribute_not_exists(pk) OR expires_at <= :now",
+                [(":now", number(now.as_second()))],
+            );
+            writes.put_if(Condition::Key, &self.attempts, item, unused)?;
+        }
+        let forget_at = new.account.forget_at.map(Timestamp::as_second);
+        let marker = MarkerRecord { account: new.account.id.clone(), forget_at };
+        // A name that nobody came back for is free again.
+        let free = Expression::new(
+            "attribute_not_exists(pk) OR forget_at <= :now",
+            [(":now", number(now.as_second()))],
+        );
+        let name = record::item(record::name_key(&new.account.username), &marker)?;
+        writes.put_if(Condition::Name, &self.accounts, name, free)?;
+        writes.put_if(
+            Condition::Profile,
+            &self.accounts,
+            record::profile_item(new.account)?,
+            Expression::absent(),
+        )?;
+        writes.put(&self.accounts, record::activity_item(new.event)?)?;
+        writes.put(&self.attempts, record::session_item(new.session)?)?;
+        if let Some(replaced) = &new.replaced {
+            writes.delete(&self.attempts, record::session_key(replaced))?;
+        }
+
+        let failed = writes.commit(&self.client).await?;
+        // A used key says more than a taken name: its own first request took it.
+        if let Some(used) = failed.iter().find(|failed| failed.condition == Condition::Key) {
+            let item = used.item.clone().ok_or(StoreError::Conflict)?;
+            let record: IdempotencyRecord = record::read(item, "IDEMPOTENCY")?;
+            return Ok(Registered::KeyUsed { request: record.request, account: record.account });
+        }
+        if failed.iter().any(|failed| failed.condition == Condition::Name) {
+            return Ok(Registered::UsernameTaken);
+        }
+        if failed.is_empty() { Ok(Registered::Done) } else { Err(StoreError::Conflict) }
+    }
+}

@@ -1,0 +1,17 @@
+//! The contract of the records, asked of the embedded engine through the SDK: what comes back, what each write holds to,
+//! and what becomes of many at the same instant.
+//!
+//! The engine runs one transaction after the other and never answers with `TransactionConflict`; what depends on that is
+//! asked of canned answers in `conflicts.rs`.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod canned;
+mod conditions;
+mod conflicts;
+mod errors;
+mod opened;
+mod races;
+mod records;
+mod sessions;
+mod tables;
