@@ -9,6 +9,7 @@ async fn main() -> Result<(), Error> {
     let aws = aws_config::load_from_env().await;
     let dynamodb = postern_store::client((&aws).into());
     let records = KeyRecords::new(dynamodb, settings.required("ACCOUNTS_TABLE")?);
+    records.warm().await;
     let deps = Deps { clock: Clock::system(), records };
     serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

@@ -41,6 +41,7 @@ const BROWSER = {
   ConstraintError:
     "This device cannot check that it is you. Set up a screen lock, fingerprint, face or PIN, then try again.",
   SecurityError: "Passkeys do not work at this address. Open the portal at its own address.",
+  OperationError: "Another request for a passkey is open. Close it, then try again.",
   AbortError: "That was stopped. Try again.",
   UnknownError: "Your device could not finish that. Try again, or use another device.",
 };

@@ -11,6 +11,7 @@ async fn main() -> Result<(), Error> {
     let dynamodb = postern_store::client((&aws).into());
     let store =
         Store::new(dynamodb, settings.required("ACCOUNTS_TABLE")?, settings.required("ATTEMPTS_TABLE")?);
+    store.warm().await;
     let deps = Deps { clock: Clock::system(), store, policy: settings.policy()?, random: Random::system() };
     serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

@@ -23,9 +23,9 @@ async fn main() -> Result<(), Error> {
     };
     let kms: Arc<dyn KeyService> = Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys));
     let keyring = OpenedKeyring::new(Arc::clone(&kms), records.clone());
-    keyring.warm(Clock::system().now()).await;
     let signer = OpenedTokenSigner::new(kms, records);
-    signer.warm(Clock::system().now()).await;
+    let now = Clock::system().now();
+    tokio::join!(keyring.warm(now), signer.warm(now));
     let ceremonies = Ceremonies::new(
         &settings.required("RP_ID")?,
         &settings.required("RP_NAME")?,

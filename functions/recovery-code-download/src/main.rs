@@ -13,6 +13,7 @@ async fn main() -> Result<(), Error> {
     let dynamodb = postern_store::client((&aws).into());
     let store =
         Store::new(dynamodb, settings.required("ACCOUNTS_TABLE")?, settings.required("ATTEMPTS_TABLE")?);
+    store.warm().await;
     let keys = KmsKeys { recovery_code: Some(settings.required("RECOVERY_CODE_KEY")?), ..KmsKeys::default() };
     let kms = Kms::new(aws_sdk_kms::Client::new(&aws), keys);
     let deps = Deps {

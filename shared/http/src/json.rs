@@ -128,7 +128,7 @@ mod tests {
             (r#"{"name":"a","more":{"x":[{"y":1,"y":2}]}}"#, "a member that stands twice at line 1, column "),
             (r#"{"n\u0061me":"a","name":"b"}"#, "a member that stands twice at line 1, column "),
             (r#"{"name":"a","secret":1}"#, "a member that is not known here at line 1, column "),
-            (r#"{}"#, "a member is missing from the object that ends at line 1, column "),
+            ("{}", "a member is missing from the object that ends at line 1, column "),
             (r#"{"name":424242}"#, "a value of the wrong type at line 1, column "),
             (r#"["name"]"#, "a value of the wrong type at line 1, column "),
             (r#"{"name":"a"} x"#, "not JSON at line 1, column "),

@@ -4,10 +4,12 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderName, HeaderValue};
 use lambda_http::{Body, Response, service_fn};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::problem::Problem;
@@ -17,6 +19,10 @@ use crate::settings::{InvalidSetting, Settings};
 
 /// What a step's body gives back.
 pub type BoxFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send + 'a>>;
+
+/// A step answers within this or is given up: before Lambda's own ten seconds are over, so that the client
+/// gets an answer and not a gateway's error. What it wrote by then stands.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -44,7 +50,9 @@ impl Frame {
         let request_id = request.request_id();
         let (method, path) = (request.method().clone(), request.path().to_owned());
         let outcome = match self.refuse(&request) {
-            Ok(()) => step(deps, request).await,
+            Ok(()) => timeout(PATIENCE, step(deps, request))
+                .await
+                .unwrap_or_else(|late| Err(Problem::unavailable(late))),
             Err(problem) => Err(problem),
         };
         let request_id = request_id.unwrap_or_default();

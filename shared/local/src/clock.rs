@@ -22,10 +22,6 @@ impl Default for State {
     }
 }
 
-/// The instant is out of what a clock can show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutOfRange;
-
 impl MovableClock {
     pub fn now(&self) -> Timestamp {
         match self.state() {
@@ -48,13 +44,6 @@ impl MovableClock {
     pub fn set(&self, at: Timestamp, held: bool) {
         let state = if held { State::Held(at) } else { State::Running(at.duration_since(machine_now())) };
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-
-    /// Moves on from what it shows now.
-    pub fn advance(&self, by: SignedDuration, held: bool) -> Result<(), OutOfRange> {
-        let at = self.now().checked_add(by).map_err(|_| OutOfRange)?;
-        self.set(at, held);
-        Ok(())
     }
 
     /// Back to the machine's time.

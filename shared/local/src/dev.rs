@@ -35,8 +35,8 @@ pub struct Dev {
 struct ClockChange {
     advance_seconds: Option<i64>,
     set: Option<Timestamp>,
-    #[serde(default)]
-    frozen: bool,
+    /// Not said: a step forward leaves it as it is, an instant runs on.
+    frozen: Option<bool>,
 }
 
 impl Dev {
@@ -86,19 +86,22 @@ impl Dev {
             ClockChange { advance_seconds: Some(_), set: Some(_), .. } => {
                 Err("Give `advance_seconds` or `set`, not both.".to_owned())
             }
-            ClockChange { advance_seconds: Some(seconds), set: None, frozen } => self
-                .clock
-                .advance(SignedDuration::from_secs(seconds), frozen)
-                .map_err(|_| "No clock goes that far.".to_owned()),
+            ClockChange { advance_seconds: Some(seconds), set: None, frozen } => {
+                let by = SignedDuration::from_secs(seconds);
+                let at =
+                    self.clock.now().checked_add(by).map_err(|_| "No clock goes that far.".to_owned())?;
+                self.clock.set(at, frozen.unwrap_or(self.clock.is_held()));
+                Ok(())
+            }
             ClockChange { advance_seconds: None, set: Some(at), frozen } => {
-                self.clock.set(at, frozen);
+                self.clock.set(at, frozen == Some(true));
                 Ok(())
             }
-            ClockChange { advance_seconds: None, set: None, frozen: true } => {
-                self.clock.set(self.clock.now(), true);
+            ClockChange { advance_seconds: None, set: None, frozen: Some(held) } => {
+                self.clock.set(self.clock.now(), held);
                 Ok(())
             }
-            ClockChange { advance_seconds: None, set: None, frozen: false } => {
+            ClockChange { advance_seconds: None, set: None, frozen: None } => {
                 self.clock.reset();
                 Ok(())
             }

@@ -71,7 +71,7 @@ impl Gateway {
         response
     }
 
-    /// Runs a function as Lambda does: with the event as JSON, and lambda_http on both sides.
+    /// Runs a function as Lambda does: with the event as JSON, and `lambda_http` on both sides.
     async fn invoke(&self, function: &str, event: Value) -> Result<Value, String> {
         let run = self
             .functions
@@ -154,13 +154,10 @@ impl Gateway {
                 event.insert("pathParameters".to_owned(), Value::Object(decoded.collect()));
             }
             if !body.is_empty() {
-                match std::str::from_utf8(body).ok().filter(|_| is_text(&head.headers)) {
-                    Some(text) => event.insert("body".to_owned(), text.into()),
-                    None => {
-                        event.insert("isBase64Encoded".to_owned(), true.into());
-                        event.insert("body".to_owned(), STANDARD.encode(body).into())
-                    }
-                };
+                let text = std::str::from_utf8(body).ok().filter(|_| is_text(&head.headers));
+                event.insert("isBase64Encoded".to_owned(), text.is_none().into());
+                let body = text.map_or_else(|| STANDARD.encode(body), str::to_owned);
+                event.insert("body".to_owned(), body.into());
             }
         }
         event

@@ -26,4 +26,4 @@ pub use meter::{Meter, Spent};
 pub use options::Options;
 pub use run::{LocalRun, NotStarted};
 pub use template::{Route, Template};
-pub use toll::{Fault, FaultKind, Toll};
+pub use toll::{Fault, FaultKind, Service, Toll};

@@ -31,11 +31,7 @@ impl Meter {
     }
 
     /// Measures `run`, a run of `function`.
-    pub(crate) fn measure<F: Future>(
-        &self,
-        function: &str,
-        run: F,
-    ) -> impl Future<Output = F::Output> + use<F> {
+    pub fn measure<F: Future>(&self, function: &str, run: F) -> impl Future<Output = F::Output> + use<F> {
         Measured {
             run: Box::pin(run),
             cpu: Duration::ZERO,

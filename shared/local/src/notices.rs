@@ -53,14 +53,14 @@ impl Stream {
         Ok(Self { database, deps, next: Mutex::new(next) })
     }
 
-    /// Hands out all that is new. What fails comes again the next time.
-    pub async fn hand_out(&self) -> Result<(), String> {
+    /// Hands out all that is new. `false`: something failed, and comes again the next time.
+    pub async fn hand_out(&self) -> Result<bool, String> {
         let mut next = self.next.lock().await;
         loop {
             let request = GetRecordsRequest { shard_iterator: next.clone(), limit: Some(BATCH) };
             let records = self.database.get_records(request).map_err(|error| error.to_string())?;
             if records.records.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             let inserted: Vec<Value> = records
                 .records
@@ -71,7 +71,7 @@ impl Stream {
             let batch: Batch =
                 serde_json::from_value(json!({ "Records": inserted })).map_err(|error| error.to_string())?;
             if !handle(&self.deps, batch).await.batch_item_failures.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             *next = records.next_shard_iterator.ok_or("the stream has no end")?;
         }

@@ -57,7 +57,7 @@ pub struct LocalRun {
     served: JoinHandle<()>,
     toll: Toll,
     meter: Meter,
-    _engine: Engine,
+    engine: Engine,
     _lock: File,
 }
 
@@ -145,7 +145,7 @@ impl LocalRun {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(tell_the_news(stream, news, stopped.clone()));
         let served = tokio::spawn(serve(listener, front, stopped));
-        Ok(Self { address, stop, served, toll, meter, _engine: engine, _lock: lock })
+        Ok(Self { address, stop, served, toll, meter, engine, _lock: lock })
     }
 
     /// Where it serves.
@@ -168,6 +168,12 @@ impl LocalRun {
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// The embedded tables, through the client that the steps have.
+    #[must_use]
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        &self.engine.client
     }
 
     /// Stops: no new request, and a moment for those under way.
@@ -278,14 +284,16 @@ fn is_foreign(headers: &HeaderMap, origin: &str) -> bool {
 
 /// Hands the stream to `security-notices` after each request, and again a little later if it failed.
 async fn tell_the_news(stream: Stream, news: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
+    let mut all_told = true;
     loop {
         tokio::select! {
             () = news.notified() => {}
-            () = tokio::time::sleep(TELL_AGAIN) => {}
+            () = tokio::time::sleep(TELL_AGAIN), if !all_told => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
-        if let Err(error) = stream.hand_out().await {
+        all_told = stream.hand_out().await.unwrap_or_else(|error| {
             tracing::warn!(error, "the stream cannot be read");
-        }
+            false
+        });
     }
 }

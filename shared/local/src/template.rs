@@ -88,9 +88,8 @@ fn parameters(pattern: &str, path: &str) -> Option<Vec<(String, String)>> {
     for (wanted, given) in pattern.into_iter().zip(path) {
         match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
             Some(name) if !given.is_empty() => found.push((name.to_owned(), given.to_owned())),
-            Some(_) => return None,
             None if wanted == given => {}
-            None => return None,
+            Some(_) | None => return None,
         }
     }
     Some(found)

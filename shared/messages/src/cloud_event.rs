@@ -56,3 +56,7 @@ impl CloudEvent {
         &self.r#type
     }
 }
+
+#[cfg(test)]
+#[path = "cloud_event_tests.rs"]
+mod tests;

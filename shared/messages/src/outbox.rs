@@ -121,3 +121,7 @@ impl fmt::Debug for Outbox {
         f.write_str("Outbox")
     }
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -55,3 +55,7 @@ fn reason<E: ProvideErrorMetadata>(error: &SdkError<E>) -> String {
     };
     reason.to_owned()
 }
+
+#[cfg(test)]
+#[path = "sns_tests.rs"]
+mod tests;

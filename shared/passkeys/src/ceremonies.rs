@@ -16,8 +16,8 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 use webauthn_rs::prelude::{
-    Credential, DiscoverableAuthentication, Passkey as WebauthnPasskey, PasskeyRegistration, Webauthn,
-    WebauthnBuilder, WebauthnError,
+    AttestationFormat, Credential, DiscoverableAuthentication, ParsedAttestation, Passkey as WebauthnPasskey,
+    PasskeyRegistration, Webauthn, WebauthnBuilder, WebauthnError,
 };
 
 use crate::providers;
@@ -181,8 +181,9 @@ impl Ceremonies {
         if created.cred_id().as_slice() != given.raw_id {
             return Err(EnrolmentRefused::Credential);
         }
-        let stored = serde_json::to_string(&created).map_err(|_| EnrolmentRefused::Credential)?;
-        let created = Credential::from(created);
+        let created = without_attestation(created.into());
+        let stored = serde_json::to_string(&WebauthnPasskey::from(created.clone()))
+            .map_err(|_| EnrolmentRefused::Credential)?;
         let name = name
             .or_else(|| provider.and_then(|provider| provider.parse().ok()))
             .or_else(|| "Passkey".parse().ok())
@@ -271,6 +272,16 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
+/// Attestation is not asked for, and nothing rests on it. A client that sends one all the same, with as
+/// many certificates as a body holds, does not fill the account's partition with them.
+fn without_attestation(created: Credential) -> Credential {
+    Credential {
+        attestation: ParsedAttestation::default(),
+        attestation_format: AttestationFormat::None,
+        ..created
+    }
+}
+
 fn credential(passkey: &Passkey) -> Option<Credential> {
     serde_json::from_str::<WebauthnPasskey>(&passkey.credential).ok().map(Credential::from)
 }
@@ -307,3 +318,7 @@ fn open<S: DeserializeOwned>(
     let id = URL_SAFE_NO_PAD.encode(sha256(&bytes));
     Ok((state, Ceremony { id, expires_at }))
 }
+
+#[cfg(test)]
+#[path = "ceremonies_tests.rs"]
+mod tests;

@@ -17,6 +17,8 @@
 //! | counters under concurrency | the write's condition on the counter that the decision rested on |
 
 mod ceremonies;
+#[cfg(test)]
+mod forge;
 mod providers;
 pub mod wire;
 

@@ -38,3 +38,7 @@ pub fn provider(attestation_object: &[u8]) -> Option<&'static str> {
     let aaguid = Uuid::from_slice(object.auth_data.get(AAGUID)?).ok()?;
     PROVIDERS.iter().find(|(known, _)| *known == aaguid).map(|(_, name)| *name)
 }
+
+#[cfg(test)]
+#[path = "providers_tests.rs"]
+mod tests;

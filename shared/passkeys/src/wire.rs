@@ -128,3 +128,7 @@ fn check(id: &str, raw_id: &Base64Url, kind: &str) -> Result<(), Inconsistent> {
         && URL_SAFE_NO_PAD.encode(&raw_id.0) == id;
     if consistent { Ok(()) } else { Err(Inconsistent) }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -20,6 +20,10 @@ impl Store {
     }
 
     /// All but the activity. A partition without it fits one page by far: 20 passkeys and 5 phones.
+    ///
+    /// The profile, the last in order, is read first: a transaction may fall into the middle of a `Query`,
+    /// whose later part is then the newer one (isolation levels, DynamoDB Developer Guide). With the
+    /// revision read before everything that it stands for, no decision on such a mixture is ever written.
     async fn partition(&self, id: &AccountId) -> Result<Vec<Item>, StoreError> {
         let page = self
             .client
@@ -28,6 +32,7 @@ impl Store {
             .key_condition_expression("pk = :account AND sk >= :first")
             .expression_attribute_values(":account", string(id.as_str()))
             .expression_attribute_values(":first", string(FIRST_METHOD))
+            .scan_index_forward(false)
             .consistent_read(true)
             .send()
             .await

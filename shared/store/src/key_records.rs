@@ -46,6 +46,11 @@ impl KeyRecords {
         Self { client, table: table.into() }
     }
 
+    /// Opens the connection ahead of the first request. A failure here is the first request's to meet.
+    pub async fn warm(&self) {
+        let _ = self.tokens().await;
+    }
+
     /// The keyring's keys. One call.
     pub async fn sealing(&self) -> Result<Vec<SealingKeyRecord>, StoreError> {
         let items = self.items(SEALING).await?;

@@ -23,6 +23,7 @@ const VERSION: u32 = 1;
 
 /// Everything of an account that decisions rest on sorts from here on; its activity sorts before.
 pub const FIRST_METHOD: &str = "AUTHENTICATOR";
+/// Sorts after every method.
 pub const PROFILE: &str = "PROFILE";
 pub const PASSKEY: &str = "PASSKEY#";
 pub const ACTIVITY: &str = "ACTIVITY#";
@@ -293,3 +294,7 @@ fn passkey(id: PasskeyId, record: PasskeyRecord) -> Passkey {
         credential: record.credential,
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

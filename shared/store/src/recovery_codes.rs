@@ -77,7 +77,7 @@ impl RecoveryCodes {
     }
 
     /// Issues `new` in place of `old`, which dies in the same write. `false`: another account holds the
-    /// same code, so another one must be drawn. One call.
+    /// same code, or `old` is the same, so another one must be drawn. One call.
     pub async fn issue(
         &self,
         account: &Account,
@@ -87,6 +87,9 @@ impl RecoveryCodes {
     ) -> Result<bool, StoreError> {
         let mut writes = Transaction::new();
         let marker = format!("CODE#{}", URL_SAFE_NO_PAD.encode(new.mac));
+        if old.is_some_and(|old| old.marker == marker) {
+            return Ok(false);
+        }
         let record = CodeRecord {
             sealed: new.sealed.clone(),
             marker: marker.clone(),
@@ -128,7 +131,7 @@ impl RecoveryCodes {
     }
 
     /// Marks the code that was issued at `issued_at` as downloaded, the first time, and writes the look
-    /// at it down, every time. One call.
+    /// at it down, every time. `account` as it was read, before the code. One call.
     pub async fn mark_downloaded(
         &self,
         account: &Account,
@@ -139,29 +142,15 @@ impl RecoveryCodes {
         let mut writes = Transaction::new();
         let marked =
             Expression::new("SET downloaded_at = if_not_exists(downloaded_at, :now)", [(":now", at())]);
-        let same = |name: &str| {
-            Expression::new(format!("{name} = :issued"), [(":issued", string(issued_at.to_string()))])
-        };
-        writes.update_if(
-            Condition::Code,
-            &self.table,
-            single_key(account.id.as_str()),
-            marked,
-            same("issued_at"),
-        )?;
+        let same = Expression::new("issued_at = :issued", [(":issued", string(issued_at.to_string()))]);
+        writes.update_if(Condition::Code, &self.table, single_key(account.id.as_str()), marked, same)?;
         let first = !account.holds_recovery_code();
         let change = Expression::new(
             "SET recovery_downloaded_at = if_not_exists(recovery_downloaded_at, :now) ADD revision :step",
             [(":now", at()), (":step", AttributeValue::N(u8::from(first).to_string()))],
         );
         let profile = record::profile_key(&account.id);
-        writes.update_if(
-            Condition::Profile,
-            &self.store.accounts,
-            profile,
-            change,
-            same("recovery_issued_at"),
-        )?;
+        writes.update_if(Condition::Profile, &self.store.accounts, profile, change, unchanged(account))?;
         writes.put(&self.store.accounts, record::activity_item(event)?)?;
         if writes.commit(&self.store.client).await?.is_empty() { Ok(()) } else { Err(StoreError::Conflict) }
     }

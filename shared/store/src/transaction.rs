@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 
 use crate::error::StoreError;
@@ -151,19 +151,26 @@ impl<C: Copy> Transaction<C> {
         else {
             return Err(StoreError::unavailable("TransactWriteItems", &error));
         };
-        let reasons = names.into_iter().zip(cancelled.cancellation_reasons());
-        let failed: Vec<Failed<C>> = reasons
-            .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+        let reasons = cancelled.cancellation_reasons();
+        let is = |reason: &CancellationReason, code| reason.code() == Some(code);
+        let failed: Vec<Failed<C>> = names
+            .into_iter()
+            .zip(reasons)
+            .filter(|(_, reason)| is(reason, CONDITION_FAILED))
             .filter_map(|(name, reason)| Some(Failed { condition: name?, item: reason.item().cloned() }))
             .collect();
-        // Cancelled for another reason: a throttled partition, or a conflict that outlasted the retries.
-        if failed.is_empty() {
+        // Cancelled for another reason, too: a throttled partition, or a conflict that outlasted the retries.
+        // Then not every condition was looked at, and which of them failed is half the truth.
+        let whole = reasons.iter().all(|reason| is(reason, CONDITION_FAILED) || is(reason, "None"));
+        if failed.is_empty() || !whole {
             Err(StoreError::unavailable("TransactWriteItems", &error))
         } else {
             Ok(failed)
         }
     }
 }
+
+const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
 const INVALID: StoreError = StoreError::Corrupt("a write could not be built");
 

@@ -4,7 +4,12 @@
 //! The engine runs one transaction after the other and never answers with `TransactionConflict`; what depends on that is
 //! asked of canned answers in `conflicts.rs`.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod canned;
 mod conditions;

@@ -13,8 +13,8 @@ use postern_keys::{SealingKeyRecord, TokenKeyRecord};
 use postern_store::{Cursor, IdempotentRequest, PasskeySignIn, Registered, Registration, activity_of};
 
 use crate::tables::{
-    ACCOUNTS, Item, NOW, Tables, account, bytes, ceremony, code, enrol, event, event_of, passkey, proven, register,
-    session, signed_in,
+    ACCOUNTS, Item, NOW, Tables, account, bytes, ceremony, code, enrol, event, event_of, passkey, proven,
+    register, session, signed_in,
 };
 
 #[tokio::test]
@@ -127,7 +127,10 @@ async fn sessions_come_back_the_newest_first() {
             proof(Factor::Password),
             proof(Factor::Authenticator),
             proof(Factor::Phone { id: PhoneId::from_bytes(bytes(4)), channel: Channel::Text }),
-            Proof { outlives_method: false, ..proof(Factor::Phone { id: PhoneId::from_bytes(bytes(5)), channel: Channel::Call }) },
+            Proof {
+                outlives_method: false,
+                ..proof(Factor::Phone { id: PhoneId::from_bytes(bytes(5)), channel: Channel::Call })
+            },
         ],
         generation: u64::MAX,
         created_at: NOW + SignedDuration::from_millis(2),
@@ -177,7 +180,8 @@ async fn activity_comes_back_in_pages_the_newest_first() {
     let mut written: Vec<Event> = Vec::new();
     for (what, number) in everything.into_iter().cycle().zip(0..120_u32) {
         let at = NOW + SignedDuration::from_millis(i64::from(number));
-        let event = Event { at, place: "2001:db8::1".to_owned(), account: account(1).id, ..event(number, what) };
+        let event =
+            Event { at, place: "2001:db8::1".to_owned(), account: account(1).id, ..event(number, what) };
         tables.store.note(&event).await.unwrap();
         written.push(event);
     }
@@ -251,7 +255,7 @@ async fn keys_come_back_in_their_order() {
     let sealing = |version: u32| SealingKeyRecord {
         version,
         sealed: vec![0, 255, 10],
-        active_from: NOW - SignedDuration::from_hours(i64::from(version)),
+        active_from: NOW - SignedDuration::from_secs(i64::from(version)),
     };
     let token = |number: u32| TokenKeyRecord {
         kid: format!("kid-{number}"),
@@ -285,7 +289,8 @@ async fn an_account_is_its_records_alone() {
         tables.store.note(&noted).await.unwrap();
     }
     let unknown = [("pk", expected.id.as_str()), ("sk", "PASSWORD"), ("hash", "of a later release")];
-    let unknown: Item = unknown.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into();
+    let unknown: Item =
+        unknown.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into();
     tables.put(ACCOUNTS, unknown).await;
     assert_eq!(tables.account(&expected.id).await, expected);
 

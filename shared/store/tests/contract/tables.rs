@@ -14,7 +14,8 @@ use postern_domain::admission::{Factor, Proof};
 use postern_domain::id::{AccountId, EventId, PasskeyId, SessionId};
 use postern_domain::session::{Origin, Session};
 use postern_store::{
-    Ceremony, KeyRecords, PasskeyEnrolment, RecoveryCodes, Registered, Registration, SealedCode, Store, StoreError,
+    Ceremony, KeyRecords, PasskeyEnrolment, RecoveryCodes, Registered, Registration, SealedCode, Store,
+    StoreError,
 };
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -60,9 +61,11 @@ impl Tables {
     pub async fn contents(&self) -> Contents {
         let mut contents = Contents::new();
         for table in [ACCOUNTS, ATTEMPTS, RECOVERY_CODES] {
-            let items = self.client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+            let items =
+                self.client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
             for item in items.collect::<Result<Vec<_>, _>>().await.unwrap() {
-                let text = |name: &str| item.get(name).map(|key| key.as_s().unwrap().clone()).unwrap_or_default();
+                let text =
+                    |name: &str| item.get(name).map(|key| key.as_s().unwrap().clone()).unwrap_or_default();
                 contents.insert((table, text("pk"), text("sk")), item);
             }
         }

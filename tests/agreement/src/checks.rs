@@ -1,0 +1,270 @@
+//! The judgement: every place where two of the sources say different things, in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use crate::{Event, Function, Repository, Route, Source, Statement, Template};
+
+/// What disagrees, a line each. Empty: everything agrees.
+#[must_use]
+pub fn disagreements(repository: &Repository) -> Vec<String> {
+    let mut found = Vec::new();
+    names(repository, &mut found);
+    routes(repository, &mut found);
+    operations(repository, &mut found);
+    events(repository, &mut found);
+    for (id, function) in &repository.template.functions {
+        if let Some(source) = repository.sources.get(&function.binary) {
+            variables(id, function, source, &mut found);
+            role(id, function, source, &repository.template, &mut found);
+        }
+    }
+    found
+}
+
+/// Directory = package = binary; in `PascalCase` the logical id.
+fn names(repository: &Repository, found: &mut Vec<String>) {
+    for (directory, source) in &repository.sources {
+        if source.package != *directory {
+            found.push(format!("functions/{directory}: the package is named {}", source.package));
+        }
+        if source.binary.as_ref().is_some_and(|binary| binary != directory) {
+            found.push(format!("functions/{directory}: the binary has another name"));
+        }
+    }
+    for (id, function) in &repository.template.functions {
+        if pascal_case(&function.binary) != *id {
+            found.push(format!("{id}: builds {}", function.binary));
+        }
+        if function.code.as_ref() != Some(&format!("../functions/{}", function.binary)) {
+            found.push(format!("{id}: is built in another folder than functions/{}", function.binary));
+        }
+    }
+    let built = repository.template.functions.values().map(|function| function.binary.as_str());
+    let built: BTreeSet<&str> = built.collect();
+    let there = repository.sources.keys().map(String::as_str).collect();
+    compare("functions/", &there, "the template", &built, found);
+}
+
+/// The template, the routes table and the `OpenAPI` file have the same routes, served by the same functions.
+fn routes(repository: &Repository, found: &mut Vec<String>) {
+    let mut deployed = BTreeMap::new();
+    for function in repository.template.functions.values() {
+        for route in &function.routes {
+            if let Some(other) = deployed.insert(route.clone(), function.binary.clone()) {
+                found.push(format!("{route}: taken by {other} and {}", function.binary));
+            }
+        }
+    }
+    let line = |(route, function): (&Route, &String)| format!("{route} -> {function}");
+    let table: BTreeSet<String> = repository.routes.iter().map(line).collect();
+    compare("the template", &deployed.iter().map(line).collect(), "the routes table", &table, found);
+    let documented = repository.openapi.operations.keys().map(Route::to_string).collect();
+    compare(
+        "the template",
+        &deployed.keys().map(Route::to_string).collect(),
+        "openapi.yaml",
+        &documented,
+        found,
+    );
+
+    let defaults: Vec<&Function> =
+        repository.template.functions.values().filter(|function| function.default_route).collect();
+    if defaults.len() != 1 {
+        found.push(format!("{} functions take $default instead of one", defaults.len()));
+    }
+}
+
+/// What the `OpenAPI` file says of each operation holds together, with itself and with the functions.
+fn operations(repository: &Repository, found: &mut Vec<String>) {
+    let openapi = &repository.openapi;
+    found.extend(openapi.dangling.iter().map(|target| format!("openapi.yaml: {target} points nowhere")));
+    let mut ids = BTreeSet::new();
+    let mut answered: BTreeSet<&str> = BTreeSet::new();
+    for (route, operation) in &openapi.operations {
+        let has = |status: &str, code: &str| {
+            operation.answers.get(status).is_some_and(|codes| codes.contains(code))
+        };
+        let mut expect = |wanted: bool, what: &str| {
+            if !wanted {
+                found.push(format!("openapi.yaml: {route}: {what}"));
+            }
+        };
+        let function = repository.routes.get(route).map(String::as_str).unwrap_or_default();
+        let named = operation.id == function || operation.id.starts_with(&format!("{function}-"));
+        expect(named, "the operationId is not the function's name");
+        expect(ids.insert(&operation.id), "the operationId stands twice");
+        expect(
+            operation.needs_session == has("401", "not_signed_in"),
+            "session and 401 not_signed_in disagree",
+        );
+        expect(
+            (route.method != "GET") == has("403", "wrong_origin"),
+            "a change and 403 wrong_origin disagree",
+        );
+        for (status, code) in [("413", "body_too_large"), ("415", "unsupported_media_type")] {
+            expect(operation.has_body == has(status, code), "a body and its refusals disagree");
+        }
+        expect(!operation.has_body || has("400", "bad_request"), "a body without 400 bad_request");
+        answered.extend(operation.answers.values().flatten().map(String::as_str));
+        let own = repository.sources.get(function).map(|source| &source.codes);
+        for code in own.into_iter().flatten() {
+            let documented = operation.answers.values().any(|codes| codes.contains(code));
+            expect(documented, &format!("its function answers {code} too"));
+        }
+    }
+    // What `$default` answers stands apart from the operations.
+    answered.extend(["method_not_allowed", "not_found"]);
+    let known = openapi.codes.iter().map(String::as_str).collect();
+    compare("the schema Problem", &known, "the operations", &answered, found);
+}
+
+/// A real event for each function, one without a session for each that needs one, and none for nobody.
+fn events(repository: &Repository, found: &mut Vec<String>) {
+    let by_binary: BTreeMap<&str, &Function> =
+        repository.template.functions.values().map(|function| (function.binary.as_str(), function)).collect();
+    for (binary, function) in &by_binary {
+        if !repository.events.contains_key(*binary) {
+            found.push(format!("{binary}: no events/{binary}.json"));
+        }
+        let needs_session =
+            |route| repository.openapi.operations.get(route).is_some_and(|it| it.needs_session);
+        if function.routes.iter().any(needs_session) {
+            let name = format!("{binary}.unauthenticated");
+            match repository.events.get(&name) {
+                None => found.push(format!("{binary}: no events/{name}.json")),
+                Some(event) if event.has_cookies() => {
+                    found.push(format!("events/{name}.json: brings cookies"));
+                }
+                Some(_) => {}
+            }
+            if !repository.events.get(*binary).is_some_and(Event::has_cookies) {
+                found.push(format!("events/{binary}.json: brings no cookie"));
+            }
+        }
+    }
+    for (name, event) in &repository.events {
+        let binary = name.split('.').next().unwrap_or_default();
+        let Some(function) = by_binary.get(binary) else {
+            found.push(format!("events/{name}.json: of no function"));
+            continue;
+        };
+        let Some(key) = event.route_key() else {
+            if !function.has_other_trigger {
+                found.push(format!("events/{name}.json: of no route"));
+            }
+            continue;
+        };
+        let its_own = match key {
+            "$default" => function.default_route,
+            key => function.routes.iter().any(|route| route.to_string() == key),
+        };
+        if !its_own {
+            found.push(format!("events/{name}.json: {key} is not a route of {binary}"));
+        }
+        found.extend(event.inconsistencies().into_iter().map(|what| format!("events/{name}.json: {what}")));
+    }
+}
+
+/// The variables that a function gets are those that its `main` reads, from the template's own resources.
+fn variables(id: &str, function: &Function, source: &Source, found: &mut Vec<String>) {
+    let given = function.variables.keys().map(String::as_str).collect();
+    let read = source.variables.iter().map(String::as_str).collect();
+    compare(&format!("{id}'s environment"), &given, "its main", &read, found);
+    for (name, value) in &function.variables {
+        if value.get("Ref").is_none() {
+            found.push(format!("{id}: {name} is written out instead of referred to"));
+        }
+    }
+}
+
+/// A role of the function's own, which allows what the code declares, under conditions, and nothing else.
+fn role(id: &str, function: &Function, source: &Source, template: &Template, found: &mut Vec<String>) {
+    let role = format!("{id}Role");
+    if function.role.as_ref() != Some(&role) || function.log.as_ref() != Some(&format!("{id}Log")) {
+        found.push(format!("{id}: its role is not {role} or its log not {id}Log"));
+    }
+    let statements = template.roles.get(&role).map(Vec::as_slice).unwrap_or_default();
+    let (platform, calls): (Vec<&Statement>, _) = statements.iter().partition(|it| it.policy == "platform");
+
+    let allowed: BTreeSet<String> = grants(calls.iter().copied());
+    match &source.calls {
+        Some(declared) => compare(&role, &allowed, "CALLS", declared, found),
+        None => found.push(format!("functions/{}: declares no CALLS", function.binary)),
+    }
+    compare(
+        &format!("{role}, platform"),
+        &grants(platform),
+        "what Lambda needs",
+        &of_lambda(id, function),
+        found,
+    );
+
+    for statement in calls {
+        let conditions: Vec<&str> = statement.conditions.iter().map(String::as_str).collect();
+        for grant in &statement.grants {
+            let fenced = match grant.action.split(':').next() {
+                Some("dynamodb") => conditions.contains(&"dynamodb:LeadingKeys"),
+                Some("kms") => conditions
+                    .iter()
+                    .any(|key| key.starts_with("kms:EncryptionContext:") || *key == "kms:MacAlgorithm"),
+                _ => true,
+            };
+            if !fenced || grant.action.contains('*') || grant.resource.contains('*') {
+                found.push(format!("{role}: {}: {grant} is wider than it need be", statement.sid));
+            }
+        }
+    }
+    // A key whose policy names a role names it for what the role's own policy allows too.
+    for (named, grant) in template.key_grants.iter().filter(|(named, _)| *named == role) {
+        if !allowed.contains(&grant.to_string()) {
+            found.push(format!("{}: lets {named} {} without need", grant.resource, grant.action));
+        }
+    }
+    let guarded: BTreeSet<&str> =
+        template.key_grants.iter().map(|(_, grant)| grant.resource.as_str()).collect();
+    for grant in statements.iter().flat_map(|statement| &statement.grants) {
+        let named = template.key_grants.contains(&(role.clone(), grant.clone()));
+        if guarded.contains(grant.resource.as_str()) && !named {
+            found.push(format!("{}: does not let {role} {}", grant.resource, grant.action));
+        }
+    }
+}
+
+/// What Lambda itself does in a function's name: its log, its stream, and the queue for what failed.
+fn of_lambda(id: &str, function: &Function) -> BTreeSet<String> {
+    let mut grants: BTreeSet<String> = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        .iter()
+        .map(|action| format!("{action} {id}Log"))
+        .collect();
+    if let Some(stream) = &function.stream {
+        let actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+        grants.extend(actions.iter().map(|action| format!("dynamodb:{action} {stream}")));
+        grants.insert(format!("sqs:SendMessage {id}Failed"));
+    }
+    grants
+}
+
+fn grants<'s>(statements: impl IntoIterator<Item = &'s Statement>) -> BTreeSet<String> {
+    statements.into_iter().flat_map(|statement| &statement.grants).map(ToString::to_string).collect()
+}
+
+fn compare<T: Ord + Display>(
+    here: &str,
+    left: &BTreeSet<T>,
+    there: &str,
+    right: &BTreeSet<T>,
+    found: &mut Vec<String>,
+) {
+    found.extend(left.difference(right).map(|only| format!("{only}: in {here}, not in {there}")));
+    found.extend(right.difference(left).map(|only| format!("{only}: in {there}, not in {here}")));
+}
+
+fn pascal_case(name: &str) -> String {
+    name.split('-')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters)
+        })
+        .collect()
+}

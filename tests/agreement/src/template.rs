@@ -1,0 +1,319 @@
+//! The SAM template: functions with their routes and variables, and what each role may do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Route, Unreadable, read_text, yaml};
+
+/// What the template says, as far as the code must agree with it.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// By logical id.
+    pub functions: BTreeMap<String, Function>,
+    /// The statements of each role, by the role's logical id.
+    pub roles: BTreeMap<String, Vec<Statement>>,
+    /// The properties of each table, by logical id.
+    pub tables: BTreeMap<String, Value>,
+    /// What a key's own policy lets roles do.
+    pub key_grants: BTreeSet<(String, Grant)>,
+}
+
+/// A function of the template.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// The binary that `sam build` builds for it.
+    pub binary: String,
+    /// The folder that it is built in, seen from the template.
+    pub code: Option<String>,
+    pub role: Option<String>,
+    pub log: Option<String>,
+    pub routes: BTreeSet<Route>,
+    /// Whether it takes what no route does.
+    pub default_route: bool,
+    /// Whether something other than a request starts it.
+    pub has_other_trigger: bool,
+    /// The resource whose stream it reads.
+    pub stream: Option<String>,
+    /// The environment, with the reference or literal that each variable gets.
+    pub variables: BTreeMap<String, Value>,
+}
+
+/// One statement of a role's policy.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// The policy that it stands in: `calls` is what the function's code does, `platform` what Lambda does for it.
+    pub policy: String,
+    pub sid: String,
+    pub grants: BTreeSet<Grant>,
+    /// The keys that its conditions test.
+    pub conditions: BTreeSet<String>,
+}
+
+/// An action on a resource of the template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    pub action: String,
+    /// The logical id; for an index `Table/index`, for a stream `Table/stream`.
+    pub resource: String,
+}
+
+impl std::fmt::Display for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.action, self.resource)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    r#type: String,
+    #[serde(default)]
+    properties: Value,
+    #[serde(default)]
+    metadata: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FunctionProperties {
+    code_uri: Option<String>,
+    role: Option<Value>,
+    #[serde(default)]
+    logging_config: Value,
+    #[serde(default)]
+    environment: Environment,
+    #[serde(default)]
+    events: BTreeMap<String, EventSource>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct Environment {
+    variables: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EventSource {
+    r#type: String,
+    #[serde(default)]
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RoleProperties {
+    #[serde(default)]
+    policies: Vec<Policy>,
+    #[serde(default)]
+    managed_policy_arns: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    #[serde(rename = "PolicyName")]
+    name: String,
+    #[serde(rename = "PolicyDocument")]
+    document: PolicyDocument,
+    /// Of a policy that stands apart from its role.
+    role_name: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyProperties {
+    key_policy: PolicyDocument,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyDocument {
+    statement: Vec<RawStatement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RawStatement {
+    sid: String,
+    effect: String,
+    #[serde(default)]
+    principal: Value,
+    action: OneOrMore,
+    resource: Value,
+    #[serde(default)]
+    condition: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::More(more) => more,
+        }
+    }
+}
+
+impl Template {
+    /// Reads `infra/template.yaml`.
+    pub fn read(path: &Path) -> Result<Self, Unreadable> {
+        Self::parse(&read_text(path)?)
+            .map_err(|reason| Unreadable::Malformed { path: path.to_owned(), reason })
+    }
+
+    /// Reads a template's text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let document: Document = from_value(yaml::parse(text)?)?;
+        let (mut functions, mut roles) = (BTreeMap::new(), BTreeMap::new());
+        let (mut tables, mut key_grants) = (BTreeMap::new(), BTreeSet::new());
+        let mut apart = Vec::new();
+        for (id, resource) in document.resources {
+            let at = |reason: String| format!("{id}: {reason}");
+            match resource.r#type.as_str() {
+                "AWS::Serverless::Function" => {
+                    functions.insert(id.clone(), function(resource).map_err(at)?);
+                }
+                "AWS::IAM::Role" => {
+                    let role: RoleProperties = from_value(resource.properties).map_err(at)?;
+                    if !role.managed_policy_arns.is_empty() {
+                        return Err(at("a managed policy, which no list in the code can match".to_owned()));
+                    }
+                    let statements = role.policies.into_iter().map(statements).collect::<Result<Vec<_>, _>>();
+                    roles.insert(id.clone(), statements.map_err(at)?.concat());
+                }
+                "AWS::IAM::RolePolicy" => {
+                    let policy: Policy = from_value(resource.properties).map_err(at)?;
+                    let role = policy.role_name.as_ref().map(reference).unwrap_or_default();
+                    apart.push((role, statements(policy).map_err(at)?));
+                }
+                "AWS::DynamoDB::Table" => {
+                    tables.insert(id.clone(), resource.properties);
+                }
+                "AWS::KMS::Key" => {
+                    let key: KeyProperties = from_value(resource.properties).map_err(at)?;
+                    key_grants.extend(grants_to_roles(&id, key.key_policy));
+                }
+                _ => {}
+            }
+        }
+        for (role, statements) in apart {
+            roles.entry(role).or_default().extend(statements);
+        }
+        Ok(Self { functions, roles, tables, key_grants })
+    }
+}
+
+fn function(resource: Resource) -> Result<Function, String> {
+    let binary = match resource.metadata.pointer("/BuildProperties/Binary") {
+        Some(Value::String(binary)) => binary.clone(),
+        _ => return Err("no Metadata.BuildProperties.Binary".to_owned()),
+    };
+    let properties: FunctionProperties = from_value(resource.properties)?;
+    let mut function = Function {
+        binary,
+        code: properties.code_uri,
+        role: properties.role.as_ref().map(reference),
+        log: properties.logging_config.get("LogGroup").map(reference),
+        routes: BTreeSet::new(),
+        default_route: false,
+        has_other_trigger: false,
+        stream: None,
+        variables: properties.environment.variables,
+    };
+    for (name, event) in properties.events {
+        let text = |key: &str| event.properties.get(key).and_then(Value::as_str).map(str::to_owned);
+        match (event.r#type.as_str(), text("Method"), text("Path")) {
+            ("HttpApi", Some(method), Some(path)) => {
+                function.routes.insert(Route { method, path });
+            }
+            ("HttpApi", None, None) => function.default_route = true,
+            ("HttpApi", ..) => return Err(format!("the event {name} has half a route")),
+            ("DynamoDB", ..) => {
+                function.has_other_trigger = true;
+                function.stream = event.properties.get("Stream").map(reference);
+            }
+            _ => function.has_other_trigger = true,
+        }
+    }
+    Ok(function)
+}
+
+fn statements(policy: Policy) -> Result<Vec<Statement>, String> {
+    let name = policy.name;
+    policy.document.statement.into_iter().map(|raw| statement(&name, raw)).collect()
+}
+
+fn statement(policy: &str, raw: RawStatement) -> Result<Statement, String> {
+    if raw.effect != "Allow" {
+        return Err(format!("{}: only Allow is read", raw.sid));
+    }
+    let resources = match raw.resource {
+        Value::Array(resources) => resources,
+        one => vec![one],
+    };
+    let actions = raw.action.into_vec();
+    let grants = actions
+        .iter()
+        .flat_map(|action| {
+            resources
+                .iter()
+                .map(move |resource| Grant { action: action.clone(), resource: reference(resource) })
+        })
+        .collect();
+    let conditions = raw.condition.into_values().flat_map(BTreeMap::into_keys).collect();
+    Ok(Statement { policy: policy.to_owned(), sid: raw.sid, grants, conditions })
+}
+
+fn grants_to_roles(key: &str, policy: PolicyDocument) -> Vec<(String, Grant)> {
+    let mut grants = Vec::new();
+    for raw in policy.statement {
+        let role = match raw.principal.get("AWS") {
+            Some(principal) if principal.get("Fn::GetAtt").is_some() => reference(principal),
+            _ => continue,
+        };
+        for action in raw.action.into_vec() {
+            grants.push((role.clone(), Grant { action, resource: key.to_owned() }));
+        }
+    }
+    grants
+}
+
+/// What a reference names: `!Ref X` and `!GetAtt X.Arn` are `X`, `!GetAtt X.StreamArn` is `X/stream`,
+/// `!Sub "${X.Arn}/index/y"` is `X/y`. Anything else stands as it is, and so matches nothing.
+fn reference(value: &Value) -> String {
+    let text = |key: &str| value.get(key).and_then(Value::as_str);
+    if let Some(id) = text("Ref") {
+        return id.to_owned();
+    }
+    if let Some(attribute) = text("Fn::GetAtt") {
+        return match attribute.split_once('.') {
+            Some((id, "Arn")) => id.to_owned(),
+            Some((id, "StreamArn")) => format!("{id}/stream"),
+            _ => attribute.to_owned(),
+        };
+    }
+    let index = text("Fn::Sub")
+        .and_then(|text| text.strip_prefix("${")?.split_once(".Arn}/index/"))
+        .map(|(id, index)| format!("{id}/{index}"));
+    index.unwrap_or_else(|| value.to_string())
+}
+
+fn from_value<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}

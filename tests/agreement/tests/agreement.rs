@@ -1,0 +1,151 @@
+//! The repository agrees with itself, and the check notices when it does not.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use agreement::{Repository, Route, disagreements};
+
+#[expect(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
+static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    Repository::read(&root).unwrap()
+});
+
+#[test]
+fn everything_agrees() {
+    let found = disagreements(&REPOSITORY);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Breaks one thing in a copy of what was read, and expects the check to name it.
+#[track_caller]
+fn expect(disagreement: &str, break_it: impl FnOnce(&mut Repository)) {
+    let mut broken = REPOSITORY.clone();
+    break_it(&mut broken);
+    let before = disagreements(&REPOSITORY);
+    let found: Vec<String> =
+        disagreements(&broken).into_iter().filter(|line| !before.contains(line)).collect();
+    assert!(found.iter().any(|line| line.contains(disagreement)), "{found:#?}");
+}
+
+#[test]
+fn a_missing_event_is_noticed() {
+    expect("no events/session-token.json", |copy| {
+        copy.events.remove("session-token").unwrap();
+    });
+}
+
+#[test]
+fn a_missing_unauthenticated_case_is_noticed() {
+    expect("no events/session-token.unauthenticated.json", |copy| {
+        copy.events.remove("session-token.unauthenticated").unwrap();
+    });
+    expect("brings cookies", |copy| {
+        let with_cookie = copy.events["session-token"].clone();
+        copy.events.insert("session-token.unauthenticated".to_owned(), with_cookie);
+    });
+}
+
+#[test]
+fn a_missing_permission_is_noticed() {
+    expect("kms:Decrypt TokenKey: in CALLS, not in SessionTokenRole", |copy| {
+        let statements = copy.template.roles.get_mut("SessionTokenRole").unwrap();
+        statements.retain(|statement| statement.sid != "OpenTokenKeys");
+    });
+}
+
+#[test]
+fn a_permission_without_need_is_noticed() {
+    expect("dynamodb:Query Accounts: in SignOutRole, not in CALLS", |copy| {
+        let statement =
+            copy.template.roles["AccountViewRole"].iter().find(|it| it.sid == "Account").unwrap().clone();
+        copy.template.roles.get_mut("SignOutRole").unwrap().push(statement);
+    });
+    expect("wider than it need be", |copy| {
+        let statements = copy.template.roles.get_mut("SignOutRole").unwrap();
+        for statement in statements {
+            statement.conditions.clear();
+        }
+    });
+    expect("RecoveryCodeKey: does not let RecoveryCodeDownloadRole kms:Decrypt", |copy| {
+        copy.template.key_grants.retain(|(role, _)| role != "RecoveryCodeDownloadRole");
+    });
+}
+
+#[test]
+fn another_name_or_folder_is_noticed() {
+    expect("SignOut: builds session-end", |copy| {
+        copy.template.functions.get_mut("SignOut").unwrap().binary = "session-end".to_owned();
+    });
+    expect("SignOut: is built in another folder", |copy| {
+        copy.template.functions.get_mut("SignOut").unwrap().code =
+            Some("../functions/session-end".to_owned());
+    });
+    expect("functions/sign-out: the package is named signout", |copy| {
+        copy.sources.get_mut("sign-out").unwrap().package = "signout".to_owned();
+    });
+}
+
+#[test]
+fn a_foreign_role_is_noticed() {
+    expect("its role is not SignOutRole", |copy| {
+        copy.template.functions.get_mut("SignOut").unwrap().role = Some("AccountViewRole".to_owned());
+    });
+}
+
+#[test]
+fn variables_missing_and_unread_are_noticed() {
+    expect("TOKEN_KEY: in its main, not in SessionToken's environment", |copy| {
+        copy.template.functions.get_mut("SessionToken").unwrap().variables.remove("TOKEN_KEY").unwrap();
+    });
+    expect("TOKEN_KEY: in SignOut's environment, not in its main", |copy| {
+        let key = copy.template.functions["SessionToken"].variables["TOKEN_KEY"].clone();
+        copy.template.functions.get_mut("SignOut").unwrap().variables.insert("TOKEN_KEY".to_owned(), key);
+    });
+    expect("ATTEMPTS_TABLE is written out", |copy| {
+        let variables = &mut copy.template.functions.get_mut("SignOut").unwrap().variables;
+        variables.insert("ATTEMPTS_TABLE".to_owned(), "Attempts".into());
+    });
+}
+
+#[test]
+fn routes_that_differ_are_noticed() {
+    let session = || Route { method: "DELETE".to_owned(), path: "/v1/session".to_owned() };
+    expect("DELETE /v1/session: in the template, not in openapi.yaml", |copy| {
+        copy.openapi.operations.remove(&session()).unwrap();
+    });
+    expect("DELETE /v1/session -> sign-out: in the template, not in the routes table", |copy| {
+        copy.routes.remove(&session()).unwrap();
+    });
+    expect("DELETE /v1/session -> sign-out: in the routes table, not in the template", |copy| {
+        copy.template.functions.get_mut("SignOut").unwrap().routes.clear();
+    });
+    expect("0 functions take $default", |copy| {
+        copy.template.functions.get_mut("Fallback").unwrap().default_route = false;
+    });
+}
+
+#[test]
+fn an_event_that_is_not_as_the_gateway_sends_it_is_noticed() {
+    expect("/rawPath and /requestContext/http/path differ", |copy| {
+        copy.events.get_mut("policy").unwrap().0["rawPath"] = "/v1/elsewhere".into();
+    });
+    expect("is not a route of policy", |copy| {
+        let other = copy.events["jwks"].clone();
+        copy.events.insert("policy.other".to_owned(), other);
+    });
+    expect("of no function", |copy| {
+        let other = copy.events["jwks"].clone();
+        copy.events.insert("nobody".to_owned(), other);
+    });
+}
+
+#[test]
+fn an_undocumented_function_is_noticed() {
+    expect("sign-out: in the template, not in functions/", |copy| {
+        copy.sources.remove("sign-out").unwrap();
+    });
+    expect("declares no CALLS", |copy| {
+        copy.sources.get_mut("sign-out").unwrap().calls = None;
+    });
+}

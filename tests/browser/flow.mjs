@@ -1,0 +1,724 @@
+// node flow.mjs <base-url> [--screenshots]
+//
+// The pages in a real Chromium against a running portal: the local run, whose clock it moves. Each test leaves the page where
+// the next one begins, as a person would.
+
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+
+import { Missing, authenticator, barriers, launch, open } from "./browser.mjs";
+
+const [base] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const pictures = process.argv.includes("--screenshots");
+if (!base || !URL.canParse(base)) {
+  console.error("usage: node flow.mjs <base-url> [--screenshots]    (for example http://localhost:8080)");
+  process.exit(2);
+}
+
+const PAGES = ["/", "/register", "/set-up", "/recovery-code", "/manage"];
+const VIEWS = ["", "#recovery-code", "#sessions", "#activity"];
+const CODE = /^[0-9A-Z]{4}(-[0-9A-Z]{4}){3}$/;
+
+const username = `dr.rivera-${Date.now().toString(36)}`;
+const email = "rivera@clinic.example";
+
+const STEP_MS = 60_000;
+const RUN_MS = 300_000;
+
+const steps = [];
+let browser;
+let window_;
+let page;
+let device;
+let code;
+
+/** One thing each. They build on each other, so the first that fails ends the run. */
+const step = (name, body) => steps.push({ name, body });
+
+async function run() {
+  const started = Date.now();
+  await begin();
+  for (const { name, body } of steps) {
+    const from = Date.now();
+    const left = Math.min(STEP_MS, RUN_MS - (from - started));
+    try {
+      await within(left, body());
+      assert.deepEqual(window_.faults, [], "nothing in the console, no CSP violation");
+    } catch (error) {
+      console.error(`FAILED  ${name}\nat ${page.url()}: ${await within(5_000, said()).catch(() => "")}`);
+      throw error;
+    }
+    console.log(`ok  ${name} (${Date.now() - from} ms)`);
+  }
+  console.log(`${steps.length} steps passed in ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+async function begin() {
+  try {
+    await fetch(new URL("/v1/policy", base), { signal: AbortSignal.timeout(5_000) });
+  } catch {
+    throw new Missing(`Nothing answers at ${base}. Start the local run first: cargo run`);
+  }
+  browser = await launch();
+  await clock({});
+  window_ = await open(browser, base);
+  page = window_.page;
+  device = await authenticator(window_.cdp);
+}
+
+function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${milliseconds} ms`)), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+const button = (name, where = page) => where.getByRole("button", { name, exact: typeof name === "string" });
+const heading = (name, where = page) => where.getByRole("heading", { name });
+const said = async (where = page) => (await where.locator("#status, #alert").allTextContents()).join(" ").trim();
+const told = (where = page) => where.locator("#status:not(:empty), #alert:not(:empty)");
+const shownCode = (where = page) => where.locator(".code-card .code");
+
+async function expectSaid(pattern, where = page) {
+  await told(where).first().waitFor();
+  assert.match(await said(where), pattern);
+}
+
+async function at(path, where = page) {
+  await where.waitForURL((url) => url.pathname === path);
+}
+
+async function clock(body) {
+  const response = await fetch(new URL("/dev/clock", base), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(5_000),
+  });
+  assert.ok(response.ok, `POST /dev/clock answered ${response.status}`);
+}
+
+async function accessible(what) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await barriers(page), [], `${what}, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+/** WCAG 2.2 §1.4.10: nothing scrolls sideways on a phone. */
+async function narrow(what, where = page) {
+  for (const width of [360, 320]) {
+    await where.setViewportSize({ width, height: 780 });
+    const scrollWidth = await where.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(scrollWidth <= width, `${what} is ${scrollWidth} wide on a screen of ${width}`);
+  }
+  await where.setViewportSize({ width: 1000, height: 760 });
+}
+
+async function picture(name) {
+  if (!pictures) {
+    return;
+  }
+  const directory = new URL("../../functions/pages/screenshots/", import.meta.url);
+  mkdirSync(directory, { recursive: true });
+  await page.screenshot({ path: new URL(`${name}.png`, directory).pathname, fullPage: true });
+}
+
+async function nothingKept() {
+  const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
+  assert.deepEqual(kept, [0, 0, ""], "nothing in storage, no cookie that a script can read");
+  if (code) {
+    assert.ok(!decodeURIComponent(page.url()).includes(code), "no code in the address");
+  }
+}
+
+/** Signs out with a device that does not answer, so that the autofill of the next page waits instead of signing in at once. */
+async function signOutQuietly() {
+  await device.verifies(false);
+  await page.goto("/manage");
+  await button("Sign out").click();
+  await at("/");
+  await expectSaid(/You are signed out/);
+}
+
+// ---- registration ----
+
+step("the sign-in page offers a passkey and nothing that is not there yet", async () => {
+  const policy = (await page.goto("/")).headers()["content-security-policy"];
+  assert.match(policy, /^default-src 'none';.*frame-ancestors 'none'/);
+  assert.doesNotMatch(policy, /unsafe|\*|https?:/);
+  await button("Sign in with a passkey").waitFor();
+  assert.equal(await page.locator("#username").getAttribute("autocomplete"), "username webauthn");
+  assert.equal(await page.getByLabel("Password").count(), 0);
+  assert.equal(await said(), "", "autofill that finds no passkey is no news");
+  await accessible("sign in");
+  await narrow("sign in");
+  await picture("sign-in");
+});
+
+step("a passkey that is not there gets a sentence", async () => {
+  await button("Sign in with a passkey").click();
+  await expectSaid(/No passkey was used.*fingerprint, face or PIN/);
+});
+
+step("bad inputs are told beside their fields", async () => {
+  await page.getByRole("link", { name: "Register" }).click();
+  await at("/register");
+  await accessible("register");
+  await narrow("register");
+  await button("Register").click();
+  await page.getByText("Enter a username.").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "username");
+  assert.equal(await page.locator("#username").getAttribute("aria-invalid"), "true");
+  await page.locator("#username").fill("a b");
+  await page.locator("#email").fill("nobody");
+  await button("Register").click();
+  await page.getByText("has a character that a username cannot have").waitFor();
+  await page.getByText("Enter an email address, like name@example.org.").waitFor();
+  await accessible("register, with errors");
+  await page.locator("#username").fill(username);
+  await button("Register").click();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "email");
+  assert.equal(await page.locator("#username").getAttribute("aria-invalid"), null);
+});
+
+step("what only the server can refuse is told beside the field too", async () => {
+  await page.locator("#email").fill("a@b@c.example");
+  await page.locator("#username").fill(`${username}-x`);
+  await page.locator("#email").evaluate((input) => (input.value = "name@-"));
+  await button("Register").click();
+  await page.getByText("Enter an email address, like name@example.org.").waitFor();
+  assert.match(await page.locator("#email").getAttribute("aria-describedby"), /email-wrong/);
+});
+
+step("a lost answer to the registration locks nobody out", async () => {
+  await page.locator("#username").fill(username);
+  await page.locator("#email").fill(email);
+  await loseOnce("**/v1/accounts");
+  await button("Register").click();
+  await expectSaid(/The portal did not answer.*nothing is done twice/);
+  await button("Register").click();
+  await at("/set-up");
+});
+
+step("a taken name is told, with a way on", async () => {
+  const other = await open(browser, base);
+  await other.page.goto("/register");
+  await other.page.locator("#username").fill(username.toUpperCase());
+  await other.page.locator("#email").fill(email);
+  await button("Register", other.page).click();
+  await other.page.getByText("That username is taken").waitFor();
+  assert.deepEqual(other.faults, []);
+  await other.context.close();
+});
+
+// ---- set-up ----
+
+step("the set-up page shows the three set-ups, and acts on what works", async () => {
+  await heading("Passkey").waitFor();
+  for (const name of ["Authenticator and phone", "Password and phone"]) {
+    await heading(name).waitFor();
+  }
+  await page.getByText(/fastest and easiest/i).first().waitFor();
+  assert.deepEqual(await page.locator("main").getByRole("button").allTextContents(), ["Add a passkey"]);
+  await accessible("set up");
+  await narrow("set up");
+  await picture("set-up");
+});
+
+step("a device that cannot verify its user gets a helpful sentence", async () => {
+  await device.verifies(false);
+  await button("Add a passkey").click();
+  await expectSaid(/fingerprint, face or PIN/);
+  await device.verifies(true);
+});
+
+step("a passkey is added, also when the request and then the answer to it are lost", async () => {
+  await loseOnce("**/v1/account/passkeys");
+  await dropOnce("**/v1/account/passkeys");
+  await button("Add a passkey").click();
+  await at("/recovery-code");
+  assert.equal((await device.credentials()).length, 1, "one passkey, not one for each try");
+});
+
+// ---- recovery code ----
+
+step("the recovery code is shown, and the page does not let go before it is saved", async () => {
+  await shownCode().waitFor();
+  code = (await shownCode().textContent()).trim();
+  assert.match(code, CODE);
+  await accessible("recovery code");
+  await narrow("recovery code");
+  await picture("recovery-code");
+
+  const go = button("Continue");
+  assert.equal(await go.getAttribute("aria-disabled"), "true");
+  await go.click({ force: true });
+  await page.locator("#why-not.warn", { hasText: "Save the code first" }).waitFor();
+  assert.equal(new URL(page.url()).pathname, "/recovery-code");
+
+  const asked = page.waitForEvent("dialog");
+  await page.evaluate(() => void setTimeout(() => location.assign("/manage")));
+  const dialog = await asked;
+  assert.equal(dialog.type(), "beforeunload");
+  await dialog.dismiss();
+  await shownCode().waitFor();
+});
+
+step("the printed page holds the code and what it is for, and nothing else", async () => {
+  await page.emulateMedia({ media: "print" });
+  const printed = await page.evaluate(() => document.body.innerText);
+  assert.ok(printed.includes(code) && printed.includes(username), printed);
+  assert.match(printed, /regain access/);
+  assert.doesNotMatch(printed, /Continue|Download|Skip to|Set up/);
+  await page.emulateMedia({ media: "screen" });
+});
+
+step("the file holds the code that is shown", async () => {
+  const download = page.waitForEvent("download");
+  await button("Download").click();
+  const file = await download;
+  assert.match(file.suggestedFilename(), /\.txt$/);
+  assert.ok(readFileSync(await file.path(), "utf8").includes(code));
+  await expectSaid(/The file is on its way/);
+  assert.equal(await button("Continue").getAttribute("aria-disabled"), null);
+});
+
+step("copying copies the code alone", async () => {
+  await button("Copy").click();
+  await expectSaid(/copied/);
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), code);
+});
+
+step("after saving, the way is free", async () => {
+  await nothingKept();
+  await button("Continue").click();
+  await at("/manage");
+  await page.getByText("Ready for the portal").waitFor();
+});
+
+step("manage my ID hands out the same code again, from the menu", async () => {
+  await page.getByRole("navigation", { name: "Manage my ID" }).getByRole("link", { name: "Recovery code" }).click();
+  await heading("Recovery code").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "recovery-code-title");
+  assert.equal(await shownCode().count(), 0, "not before it is asked for");
+  await button("Get the same code again").click();
+  await shownCode().waitFor();
+  assert.equal((await shownCode().textContent()).trim(), code);
+  const download = page.waitForEvent("download");
+  await button("Download").click();
+  assert.ok(readFileSync(await (await download).path(), "utf8").includes(code));
+  await accessible("recovery code, in manage");
+  await button("Hide the code").click();
+  await shownCode().waitFor({ state: "detached" });
+});
+
+// ---- signing in ----
+
+step("the menu stands to the right of the content", async () => {
+  await page.goto("/manage");
+  const menu = await page.getByRole("navigation", { name: "Manage my ID" }).boundingBox();
+  const views = await page.locator(".views").boundingBox();
+  assert.ok(menu.x >= views.x + views.width, "the menu is on the right");
+  await picture("manage");
+});
+
+step("sign out, and in again by the button", async () => {
+  await signOutQuietly();
+  await device.verifies(true);
+  await button("Sign in with a passkey").click();
+  await at("/manage");
+  await nothingKept();
+});
+
+step("whoever is signed in is offered to go on", async () => {
+  await page.goto("/");
+  await heading("You are signed in").waitFor();
+  await accessible("sign in, when signed in");
+  await page.getByRole("link", { name: "Go on" }).click();
+  await at("/manage");
+  await page.goto("/register");
+  await page.getByText("You have an ID already").waitFor();
+});
+
+step("sign out, and in again by autofill", async () => {
+  await page.goto("/manage");
+  await button("Sign out").click();
+  // Nobody clicks anything here: the browser offers the passkey for the username field, the virtual device takes it.
+  await page.waitForURL((url) => url.pathname === "/");
+  await at("/manage");
+});
+
+step("the keyboard alone signs in", async () => {
+  await signOutQuietly();
+  await page.goto("/");
+  await button("Sign in with a passkey").waitFor();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the main part");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  const reached = [];
+  for (let presses = 0; presses < 10 && reached.at(-1) !== "use-passkey"; presses += 1) {
+    await page.keyboard.press("Tab");
+    reached.push(await page.evaluate(() => document.activeElement.id));
+  }
+  assert.deepEqual(reached, ["username", "use-passkey"]);
+  const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.equal(ring, "solid", "the focus is visible");
+  // Not before: the autofill, offered anew as the field is visited, would have signed in on its own.
+  await device.verifies(true);
+  await page.keyboard.press("Enter");
+  await at("/manage");
+});
+
+step("the autofill waits with options that have not expired, and yields to the button", async () => {
+  const other = await open(browser, base);
+  const waiting = await authenticator(other.cdp, { automaticPresenceSimulation: false });
+  // A passkey that is there and a person who is not: the ceremony waits.
+  await waiting.add((await device.credentials())[0]);
+  let fetched = 0;
+  other.page.on("request", (request) => {
+    fetched += request.url().endsWith("/v1/sign-in/passkey/options") ? 1 : 0;
+  });
+  await other.page.clock.install();
+  const first = other.page.waitForResponse("**/v1/sign-in/passkey/options");
+  await other.page.goto("/");
+  await first;
+  await other.page.clock.runFor("03:50");
+  assert.equal(fetched, 1);
+  const second = other.page.waitForResponse("**/v1/sign-in/passkey/options");
+  await other.page.clock.runFor("00:15");
+  await second;
+  assert.equal(fetched, 2);
+  assert.equal(await said(other.page), "");
+
+  // The button ends the ceremony that waits: the browser has room for one.
+  await waiting.present(true);
+  await button("Sign in with a passkey", other.page).click();
+  await at("/manage", other.page);
+  assert.equal(fetched, 3, "it was the button's own ceremony, not another autofill");
+  await takeBack(waiting);
+  assert.deepEqual(other.faults, []);
+  await other.context.close();
+});
+
+// ---- manage my ID ----
+
+step("a passkey is renamed", async () => {
+  await page.goto("/manage");
+  await button(/^Rename/).click();
+  const name = page.getByLabel("Name of this passkey");
+  assert.ok(await name.evaluate((input) => input === document.activeElement));
+  await accessible("manage, renaming");
+  await name.fill("  ");
+  await button("Save").click();
+  await page.getByText("Enter a name, such as the device").waitFor();
+  await name.fill("W".repeat(64));
+  await button("Save").click();
+  await heading("W".repeat(64)).waitFor();
+  await narrow("manage, with the longest name");
+  await button(/^Rename/).click();
+  await name.fill("Reception desk");
+  await button("Save").click();
+  await heading("Reception desk").waitFor();
+  await expectSaid(/new name/);
+});
+
+step("the device that has a passkey is told so", async () => {
+  await button("Add a passkey").click();
+  await expectSaid(/This device has a passkey for your ID already/);
+});
+
+step("a second passkey is added", async () => {
+  await device.present(false);
+  const key = await authenticator(window_.cdp, { transport: "usb" });
+  await button("Add a passkey").click();
+  await expectSaid(/is added/);
+  assert.equal(await page.locator("#passkeys > li").count(), 2);
+  await accessible("manage, two passkeys");
+  await key.remove();
+  await device.present(true);
+});
+
+step("a passkey is removed, and the last one stays", async () => {
+  const other = page.locator("#passkeys > li").filter({ hasNotText: "Reception desk" });
+  await button(/^Remove/, other).click();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Keep it");
+  await accessible("manage, the question");
+  await button("Keep it").click();
+  assert.equal(await page.locator("#passkeys > li").count(), 2);
+  await button(/^Remove/, other).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await expectSaid(/The passkey is removed/);
+  assert.equal(await page.locator("#passkeys > li").count(), 1);
+  await button(/^Remove/).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await expectSaid(/Add another passkey first/);
+  await heading("Reception desk").waitFor();
+});
+
+step("another session is listed and ended, and its page says why it ends", async () => {
+  const other = await open(browser, base);
+  const copy = await authenticator(other.cdp);
+  const [credential] = await device.credentials();
+  await copy.add(credential);
+  await other.page.goto("/");
+  await at("/manage", other.page);
+  await other.page.getByText("Ready for the portal").waitFor();
+  await takeBack(copy);
+
+  await page.goto("/manage#sessions");
+  await page.locator("#sessions > li").first().waitFor();
+  const count = await page.locator("#sessions > li").count();
+  assert.ok(count >= 2, `${count} sessions`);
+  assert.equal(await page.getByText("This one").count(), 1);
+  await page.getByText("signed in with passkey").first().waitFor();
+  await accessible("sessions");
+  for (let left = count; left > 1; left -= 1) {
+    await button(/^End/).first().click();
+    await expectSaid(/The session is ended/);
+    await page.waitForFunction((n) => document.querySelectorAll("#sessions > li").length === n, left - 1);
+  }
+  await other.page.reload();
+  await at("/", other.page);
+  await expectSaid(/Sign in to go on/, other.page);
+  assert.equal(new URL(other.page.url()).search, "", "the word is said once");
+  assert.deepEqual(other.faults, []);
+  await other.context.close();
+});
+
+step("the activity is listed, and more of it on demand", async () => {
+  await page.evaluate(async () => {
+    for (let looks = 0; looks < 45; looks += 1) {
+      const response = await fetch("/v1/account/recovery-code");
+      if (!response.ok) {
+        throw new Error(`recovery-code answered ${response.status}`);
+      }
+      await response.text();
+    }
+  });
+  await page.getByRole("link", { name: "Activity" }).click();
+  await page.locator("#events > li").first().waitFor();
+  assert.equal(await page.locator("#events > li").count(), 50);
+  await button("Show earlier activity").click();
+  await page.waitForFunction(() => document.querySelectorAll("#events > li").length > 50);
+  await page.getByRole("heading", { name: "ID registered" }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "H3");
+  await accessible("activity");
+  const unnamed = (await page.locator("#events h3").allTextContents()).filter((text) => !/^[A-Z]/.test(text));
+  assert.deepEqual(unnamed, [], "every event has its words");
+});
+
+// ---- step-up ----
+
+step("after five minutes a look at the code asks for the passkey, in place", async () => {
+  await clock({ advance_seconds: 360 });
+  await page.goto("/manage#recovery-code");
+  await button("Get the same code again").click();
+  const dialog = page.getByRole("dialog", { name: "Confirm that it is you" });
+  await dialog.waitFor();
+  await accessible("step-up");
+  await narrow("step-up");
+
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  assert.equal(await said(), "", "no is an answer");
+  assert.equal(await shownCode().count(), 0);
+
+  await device.verifies(false);
+  await button("Get the same code again").click();
+  await dialog.getByRole("button", { name: "Use a passkey" }).click();
+  await dialog.getByText(/fingerprint, face or PIN/).waitFor();
+  await device.verifies(true);
+  await dialog.getByRole("button", { name: "Use a passkey" }).click();
+  await shownCode().waitFor();
+  assert.equal((await shownCode().textContent()).trim(), code);
+});
+
+step("a new code needs a yes, and ends the old one", async () => {
+  await page.goto("/manage#recovery-code");
+  await page.reload();
+  await button("Issue a new code").click();
+  await page.getByRole("dialog").getByText(/dies at once/).waitFor();
+  await button("Keep the code that I have").click();
+  await button("Issue a new code").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Issue a new code" }).click();
+  await expectSaid(/This is your new code/);
+  const next = (await shownCode().textContent()).trim();
+  assert.match(next, CODE);
+  assert.notEqual(next, code);
+  code = next;
+  const download = page.waitForEvent("download");
+  await button("Download").click();
+  assert.ok(readFileSync(await (await download).path(), "utf8").includes(code));
+});
+
+step("every view fits a phone", async () => {
+  for (const view of VIEWS) {
+    await page.goto("about:blank");
+    await page.goto(`/manage${view}`);
+    await page.locator("#desk").waitFor();
+    await page.waitForLoadState("networkidle");
+    await narrow(`/manage${view}`);
+    await accessible(`/manage${view}`);
+  }
+});
+
+// ---- when things fail ----
+
+step("failures of the API become sentences", async () => {
+  await page.goto("/manage#recovery-code");
+  for (const [answer, pattern] of [
+    [{ status: 503, retry_after: 2, code: "unavailable" }, /cannot answer right now. Nothing is lost. Try again in 2 seconds/],
+    [{ status: 429, retry_after: 61, code: "too_many_requests" }, /too often.*Try again in 61 seconds/],
+    [{ status: 429, retry_after: 3601, code: "locked" }, /too many wrong attempts. Try again in 61 minutes/],
+    [{ status: 403, code: "wrong_origin" }, /not opened at the portal's own address/],
+    [{ status: 404, code: "no_recovery_code" }, /no recovery code yet/],
+    [{ status: 418, code: "a_code_of_tomorrow" }, /Check what you entered/],
+  ]) {
+    await page.route("**/v1/account/recovery-code", (route) =>
+      route.fulfill({ status: answer.status, contentType: "application/problem+json", body: JSON.stringify(answer) }),
+    );
+    await button("Get the same code again").click();
+    await expectSaid(pattern);
+    await page.unroute("**/v1/account/recovery-code");
+  }
+  await page.route("**/v1/account/recovery-code", (route) =>
+    route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" }),
+  );
+  await button("Get the same code again").click();
+  await expectSaid(/cannot answer right now/);
+  await page.unroute("**/v1/account/recovery-code");
+
+  await page.route("**/v1/account/recovery-code", (route) => route.abort());
+  await button("Get the same code again").click();
+  await expectSaid(/The portal did not answer/);
+  await page.unroute("**/v1/account/recovery-code");
+
+  await window_.context.setOffline(true);
+  await button("Get the same code again").click();
+  await expectSaid(/You are offline/);
+  await window_.context.setOffline(false);
+});
+
+step("a page that could not load offers to try again", async () => {
+  await page.goto("about:blank");
+  await page.route("**/v1/account", (route) => route.abort());
+  await page.goto("/manage");
+  await expectSaid(/The portal did not answer/);
+  await page.unroute("**/v1/account");
+  await button("Try again").click();
+  await page.getByText("Username").waitFor();
+  assert.equal(await said(), "");
+});
+
+step("an IP address is no place for passkeys, and the page says where one is", async () => {
+  const address = new URL(base);
+  if (address.hostname !== "localhost") {
+    return;
+  }
+  address.hostname = "127.0.0.1";
+  await page.goto(new URL("/register", address).href);
+  await expectSaid(/Passkeys do not work at an IP address/);
+  assert.equal(await page.locator("#alert a").getAttribute("href"), new URL("/register", base).href);
+  assert.equal(await page.locator("#register").isVisible(), false);
+  await accessible("at an IP address");
+});
+
+step("a browser without the JSON helpers of WebAuthn Level 3 gets by", async () => {
+  const other = await open(browser, base);
+  const copy = await authenticator(other.cdp);
+  await other.context.addInitScript(() => {
+    delete PublicKeyCredential.parseCreationOptionsFromJSON;
+    delete PublicKeyCredential.parseRequestOptionsFromJSON;
+    PublicKeyCredential.prototype.toJSON = () => {
+      throw new TypeError("Illegal invocation");
+    };
+    // Without a screen there is no print dialog to close.
+    window.print = () => window.dispatchEvent(new Event("afterprint"));
+  });
+  await other.page.goto("/register");
+  await other.page.locator("#username").fill(username.padEnd(64, "w"));
+  await other.page.locator("#email").fill(email);
+  await button("Register", other.page).click();
+  await at("/set-up", other.page);
+  await heading("Passkey", other.page).waitFor();
+  await narrow("set up, with the longest username", other.page);
+  await button("Add a passkey", other.page).click();
+  await at("/recovery-code", other.page);
+  await button("Print", other.page).click();
+  await expectSaid(/If you printed the code/, other.page);
+  await button("Continue", other.page).click();
+  await at("/manage", other.page);
+  await copy.verifies(false);
+  await button("Sign out", other.page).click();
+  await expectSaid(/You are signed out/, other.page);
+  await copy.verifies(true);
+  await button("Sign in with a passkey", other.page).click();
+  await at("/manage", other.page);
+  assert.deepEqual(other.faults, []);
+  await other.context.close();
+});
+
+step("whoever is not signed in is sent to sign in, from every page that needs it", async () => {
+  await device.verifies(false);
+  await page.goto(base);
+  await window_.context.clearCookies();
+  for (const path of PAGES.filter((each) => !["/", "/register"].includes(each))) {
+    await page.goto("about:blank");
+    await page.goto(path);
+    await at("/");
+    await expectSaid(/Sign in to go on/);
+  }
+});
+
+step("without JavaScript the pages say what they need", async () => {
+  const plain = await browser.newContext({ baseURL: base, javaScriptEnabled: false });
+  const bare = await plain.newPage();
+  for (const path of PAGES) {
+    await bare.goto(path);
+    await bare.locator("noscript p").waitFor();
+  }
+  await plain.close();
+});
+
+/** A passkey that was used elsewhere has counted on: the device here must not fall behind, or it would look like a clone. */
+async function takeBack(copy) {
+  const [moved] = await copy.credentials();
+  await copy.remove();
+  await device.remove();
+  device = await authenticator(window_.cdp);
+  await device.add(moved);
+}
+
+/** The request takes effect, its answer does not arrive: once. */
+const loseOnce = (pattern) => failOnce(pattern, (route) => route.fetch());
+
+/** The request does not arrive: once. */
+const dropOnce = (pattern) => failOnce(pattern, () => {});
+
+async function failOnce(pattern, before) {
+  let done = false;
+  await page.route(pattern, async (route) => {
+    if (done || route.request().method() !== "POST") {
+      return route.fallback();
+    }
+    done = true;
+    await before(route);
+    return route.abort("connectionreset");
+  });
+}
+
+try {
+  await run();
+} catch (error) {
+  console.error(error instanceof Missing ? error.message : error);
+  process.exitCode = error instanceof Missing ? 2 : 1;
+} finally {
+  await clock({}).catch(() => {});
+  await within(10_000, browser?.close()).catch(() => {});
+  // Whatever still waits for the browser waits for nothing.
+  process.exit();
+}

@@ -1,0 +1,13 @@
+//! What `sam build` built, run as Lambda runs it: each `bootstrap` under AWS's runtime interface emulator,
+//! with the environment that the template gives it and nothing else, against stand-ins of `DynamoDB`, KMS
+//! and SNS on the loopback interface.
+
+mod deployment;
+mod function;
+mod recorder;
+
+pub use deployment::Deployment;
+pub use function::{Measured, Reply};
+
+/// Why a function could not be run at all.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

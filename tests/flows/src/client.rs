@@ -1,0 +1,215 @@
+use std::fmt;
+
+use http::{HeaderMap, Method};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::documented;
+
+/// Where the API is, and a client without a memory: each call says its cookie.
+#[derive(Debug, Clone)]
+pub struct Portal {
+    pub address: String,
+    /// What a browser would call the pages' origin.
+    pub origin: String,
+    http: reqwest::Client,
+}
+
+/// A request under construction.
+#[must_use]
+pub struct Call {
+    request: reqwest::RequestBuilder,
+    method: Method,
+    path: String,
+}
+
+/// An answer, read whole.
+#[derive(Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// Method and path, for a failing test's message.
+    what: String,
+}
+
+impl Portal {
+    pub fn at(port: u16) -> Self {
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        Self {
+            address: format!("http://127.0.0.1:{port}"),
+            origin: format!("http://localhost:{port}"),
+            http: http.build().unwrap(),
+        }
+    }
+
+    pub fn call(&self, method: &Method, path: &str) -> Call {
+        let request = self.http.request(method.clone(), format!("{}{path}", self.address));
+        Call { request, method: method.clone(), path: path.to_owned() }
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call(&Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        self.call(&Method::POST, path).json(body)
+    }
+
+    pub fn patch(&self, path: &str, body: &Value) -> Call {
+        self.call(&Method::PATCH, path).json(body)
+    }
+
+    pub fn delete(&self, path: &str) -> Call {
+        self.call(&Method::DELETE, path)
+    }
+
+    /// Sends a request line as it stands, and whatever comes back until the connection ends.
+    pub async fn raw(&self, line: &str) -> String {
+        let address = self.address.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("{line}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // An answer to nonsense may be the end of the connection.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// `POST /dev/clock`.
+    pub async fn clock(&self, change: &Value) {
+        self.post("/dev/clock", change).send().await.expect(200);
+    }
+
+    /// Holds the clock at an instant.
+    pub async fn hold(&self, at: jiff::Timestamp) {
+        self.clock(&serde_json::json!({ "set": at, "frozen": true })).await;
+    }
+
+    /// `POST /dev/faults`; an empty list heals.
+    pub async fn faults(&self, faults: &Value) {
+        self.post("/dev/faults", faults).send().await.expect(200);
+    }
+
+    /// `GET /dev/messages`, the newest first.
+    pub async fn messages(&self) -> Vec<Value> {
+        let shown = self.get("/dev/messages").send().await.expect(200).json();
+        shown.as_array().unwrap().clone()
+    }
+
+    /// What the `SecurityEvents` topic got, the newest first.
+    pub async fn events(&self) -> Vec<Value> {
+        let shown = self.get("/dev/events").send().await.expect(200).json();
+        shown.as_array().unwrap().clone()
+    }
+}
+
+impl Call {
+    pub fn json(self, body: &Value) -> Self {
+        self.bytes("application/json", body.to_string().into_bytes())
+    }
+
+    pub fn bytes(self, content_type: &str, body: Vec<u8>) -> Self {
+        self.header("content-type", content_type).body(body)
+    }
+
+    pub fn body(self, body: Vec<u8>) -> Self {
+        Self { request: self.request.body(body), ..self }
+    }
+
+    pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        Self { request: self.request.header(name, value.as_ref()), ..self }
+    }
+
+    /// With the session cookie of that value.
+    pub fn session(self, value: &str) -> Self {
+        self.header("cookie", format!("__Host-session={value}"))
+    }
+
+    pub async fn send(self) -> Answer {
+        self.try_send().await.unwrap()
+    }
+
+    /// The error: no answer arrived.
+    pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
+        let response = self.request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await?.to_vec();
+        let answer = Answer { status, headers, body, what: format!("{} {}", self.method, self.path) };
+        documented::check(&self.method, &self.path, &answer);
+        Ok(answer)
+    }
+}
+
+impl Answer {
+    /// Itself, if the status is this one.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// One value of a header, as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The `code` of a problem; empty for what is none.
+    pub fn code(&self) -> String {
+        serde_json::from_slice::<Value>(&self.body)
+            .ok()
+            .and_then(|body| body.get("code")?.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// Itself, if it is this problem, whole in its form (RFC 9457).
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let body = self.json();
+        assert_eq!(body["status"], status, "{self:?}");
+        for member in ["type", "title", "detail"] {
+            assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {self:?}");
+        }
+        self
+    }
+
+    /// The value of the session cookie that it sets: empty where it takes it away.
+    pub fn cookie(&self) -> Option<String> {
+        cookie_of(&self.headers)
+    }
+
+    /// The session's new value.
+    #[track_caller]
+    pub fn new_session(&self) -> String {
+        let cookie = self.cookie().unwrap_or_default();
+        assert!(!cookie.is_empty(), "no session was begun: {self:?}");
+        cookie
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}\n{:?}\n{}", self.what, self.status, self.headers, self.text())
+    }
+}
+
+/// The one `__Host-session` that is set.
+pub fn cookie_of(headers: &HeaderMap) -> Option<String> {
+    let mut set = headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let cookie = set.next()?;
+    assert!(set.next().is_none(), "two cookies are set: {headers:?}");
+    let (pair, _) = cookie.split_once(';')?;
+    pair.strip_prefix("__Host-session=").map(str::to_owned)
+}

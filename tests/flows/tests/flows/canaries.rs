@@ -1,0 +1,184 @@
+//! No secret, code, email address or cookie in anything that is printed, nor in the clear on disk: canaries
+//! go through every flow, and all output is searched.
+
+use std::fs;
+
+use flows::{Binary, HandMade, Person, SoftwareKey};
+use postern_http::routes::ROUTES;
+use serde_json::{Value, json};
+
+use crate::binary::PROGRAM;
+
+/// A secret, and what to call it when it is found.
+type Canary = (String, String);
+
+/// The whole API once, with good and bad requests. Answers what must not be found.
+#[expect(clippy::too_many_lines, reason = "one way, from beginning to end")]
+async fn every_flow(run: &Binary) -> Vec<Canary> {
+    let mut canaries: Vec<Canary> = Vec::new();
+    let mut secret = |what: &str, value: &str| {
+        assert!(value.len() >= 8, "{what} is too short to be told from chance: {value:?}");
+        canaries.push((what.to_owned(), value.to_owned()));
+    };
+    let portal = run.portal.clone();
+    let email = "canary.bird@cage-of-canaries.example";
+    secret("the email address", email);
+    secret("the email's domain", "cage-of-canaries");
+    let mut person = Person {
+        portal: portal.clone(),
+        session: String::new(),
+        key: HandMade::new(&portal.origin),
+        username: "canary-owner".to_owned(),
+        email: email.to_owned(),
+    };
+    let body = json!({ "username": person.username, "email": email });
+    let call = portal.post("/v1/accounts", &body).header("idempotency-key", "canary-idempotency-key");
+    person.send(call).await.expect(201);
+    secret("the registration's cookie", &person.session);
+    let again = portal.post("/v1/accounts", &body).header("idempotency-key", "canary-idempotency-key");
+    let again = again.send().await.expect(201);
+    secret("the repeated registration's cookie", &again.new_session());
+    // Refused: what is wrong is not shown either.
+    for body in [
+        json!({ "username": "canary-two", "email": "canary-broken-address@@cage-of-canaries.example" }),
+        json!({ "username": "canary-two", "email": email, "canary-unknown-member": "canary-unknown-value" }),
+        json!({ "username": "canary-two", "email": ["canary-mistyped-value"] }),
+        json!({ "username": person.username, "email": email }),
+    ] {
+        let answer = portal.post("/v1/accounts", &body).send().await;
+        assert!((400..500).contains(&answer.status));
+    }
+    for value in ["canary-broken-address", "canary-unknown-value", "canary-mistyped-value"] {
+        secret("a refused value", value);
+    }
+
+    let options = person.post("/v1/account/passkeys/options", &json!({})).await.expect(200).json();
+    secret("an enrolment's challenge", options["publicKey"]["challenge"].as_str().unwrap());
+    secret("an enrolment's sealed state", &options["enrolment"].as_str().unwrap()[..60]);
+    let mut library = SoftwareKey::new(&portal.origin);
+    let credential = library.create(&options["publicKey"]).await;
+    secret("a credential id", credential["id"].as_str().unwrap());
+    let mut body = json!({ "enrolment": options["enrolment"], "credential": credential });
+    body["name"] = json!("canary\u{7}name");
+    person.post("/v1/account/passkeys", &body).await.problem(400, "bad_request");
+    body["name"] = json!("A name");
+    person.post("/v1/account/passkeys", &body).await.expect(201);
+    person.post("/v1/account/passkeys", &body).await;
+
+    let code = person.take_code().await;
+    let digits = code.replace('-', "");
+    secret("the recovery code", &code);
+    secret("the recovery code's digits", &digits);
+    secret("half of the recovery code", &digits[..8]);
+    secret("the other half of the recovery code", &digits[8..]);
+    let file = portal.get("/v1/account/recovery-code").header("accept", "text/plain");
+    person.send(file).await.expect(200);
+    let token = person.post("/v1/session/token", &json!({})).await.expect(200).json();
+    let token = token["access_token"].as_str().unwrap().to_owned();
+    secret("an access token", &token);
+    secret("an access token's signature", token.rsplit('.').next().unwrap());
+
+    let second = person.enrol(HandMade::new(&portal.origin)).await;
+    let path = format!("/v1/account/passkeys/{}", second["id"].as_str().unwrap());
+    person.patch(&path, &json!({ "name": "Another name" })).await.expect(200);
+    let body = person.sign_in_body().await;
+    secret("a signature", body["credential"]["response"]["signature"].as_str().unwrap());
+    secret("a sign-in's sealed state", &body["sign_in"].as_str().unwrap()[..60]);
+    let client_data =
+        flows::from_base64url(body["credential"]["response"]["clientDataJSON"].as_str().unwrap());
+    let client_data: Value = serde_json::from_slice(&client_data).unwrap();
+    secret("a sign-in's challenge", client_data["challenge"].as_str().unwrap());
+    let signed_in = person.post("/v1/sign-in/passkey", &body).await.expect(200);
+    secret("the cookie of a sign-in", &person.session);
+    secret("the access token of a sign-in", signed_in.json()["access_token"].as_str().unwrap());
+    person.post("/v1/sign-in/passkey", &body).await.problem(401, "sign_in_expired");
+    let mut wrong = person.sign_in_body().await;
+    wrong["credential"]["response"]["signature"] = json!(flows::base64url("canary"));
+    person.post("/v1/sign-in/passkey", &wrong).await.problem(401, "wrong_credentials");
+
+    // A dependency that fails is told of in the log, and not with what it was asked.
+    for kind in ["throttled", "error", "timeout", "lost_response"] {
+        let mut faults = Vec::new();
+        for (service, operation) in [
+            ("dynamodb", "TransactWriteItems"),
+            ("dynamodb", "UpdateItem"),
+            ("kms", "Encrypt"),
+            ("kms", "Decrypt"),
+            ("kms", "GenerateMac"),
+            ("sns", "Publish"),
+            ("ses", "SendEmail"),
+        ] {
+            faults.push(json!({ "service": service, "operation": operation, "times": 1, "kind": kind }));
+        }
+        let body = person.sign_in_body().await;
+        portal.faults(&json!(faults)).await;
+        let mut other = person.clone();
+        other.post("/v1/sign-in/passkey", &body).await;
+        other.post("/v1/account/recovery-code", &json!({})).await;
+        other.get("/v1/account/recovery-code").await;
+        portal.post("/v1/accounts", &json!({ "username": "canary-three", "email": email })).send().await;
+        portal.faults(&json!([])).await;
+        person.sign_in().await.expect(200);
+        secret("a cookie", &person.session);
+    }
+    let code = person.take_code().await;
+    secret("a later recovery code", &code);
+
+    for path in ["/v1/account", "/v1/account/activity", "/v1/account/sessions", "/v1/policy", "/dev/messages"]
+    {
+        person.get(path).await.expect(200);
+    }
+    let elsewhere = person.elsewhere().await;
+    secret("another browser's cookie", &elsewhere.session);
+    let mut garbage = portal.get("/v1/account").header("cookie", "__Host-session=canary-garbage-cookie");
+    garbage = garbage.header("user-agent", "canary-user-agent");
+    garbage.send().await.problem(401, "not_signed_in");
+    secret("a cookie that is none", "canary-garbage-cookie");
+    portal.get("/v1/account/activity?cursor=canary-cursor-value").session(&person.session).send().await;
+    person.delete(&path).await;
+    person.delete("/v1/session").await.expect(204);
+    canaries
+}
+
+fn assert_absent(canaries: &[Canary], where_: &str, text: &[u8]) {
+    for (what, value) in canaries {
+        let found = text.windows(value.len()).position(|part| part == value.as_bytes());
+        if let Some(place) = found {
+            let around = &text[place.saturating_sub(200)..(place + 200).min(text.len())];
+            panic!("{what} stands in {where_}: {}", String::from_utf8_lossy(around));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_printed_or_lies_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    // Ours say all that they have to say, the libraries what they say to an operator.
+    let shared = ["domain", "http", "keys", "local", "messages", "passkeys", "store", "tokens"];
+    let mut ours: Vec<String> = shared.map(|name| format!("postern_{name}")).to_vec();
+    ours.extend(ROUTES.iter().map(|route| route.function.replace('-', "_")));
+    ours.extend(["postern", "fallback", "keys_rotate", "security_notices"].map(str::to_owned));
+    ours.dedup();
+    let directives: Vec<String> = ours.iter().map(|name| format!("{name}=trace")).collect();
+    let log = format!("info,{}", directives.join(","));
+    let run = Binary::start(PROGRAM, 0, folder.path(), &[], &log).await.unwrap();
+    let canaries = every_flow(&run).await;
+    let exit = run.signal("TERM").await;
+    assert!(exit.success, "{exit:?}");
+
+    // It does log, or its silence would prove nothing.
+    assert!(exit.output.contains("answered"), "{}", exit.output);
+    assert!(exit.output.contains("/v1/sign-in/passkey"), "{}", exit.output);
+    assert!(exit.output.lines().count() > 50);
+    assert_absent(&canaries, "the output", exit.output.as_bytes());
+
+    // On disk the server keeps the address, to write to it, and what names a credential. It keeps no
+    // cookie, no code and no token.
+    let kept = ["the email", "a credential id", "a challenge"];
+    let secrets: Vec<Canary> =
+        canaries.into_iter().filter(|(what, _)| !kept.iter().any(|kept| what.starts_with(kept))).collect();
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        assert_absent(&secrets, &path.display().to_string(), &fs::read(&path).unwrap());
+    }
+}

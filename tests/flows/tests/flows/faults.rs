@@ -1,0 +1,604 @@
+//! Each call of each step fails in each way. What is answered is 503 and nothing is half done; asked again,
+//! the step converges.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use flows::{Answer, HandMade, Person, Run, registered, set_up};
+use futures_util::future::join_all;
+use http::Method;
+use jiff::SignedDuration;
+use postern_local::Fault;
+use serde_json::{Value, json};
+
+const KINDS: [&str; 4] = ["throttled", "error", "timeout", "lost_response"];
+
+const OPERATIONS: &[(&str, &str)] = &[
+    ("dynamodb", "BatchGetItem"),
+    ("dynamodb", "DeleteItem"),
+    ("dynamodb", "GetItem"),
+    ("dynamodb", "PutItem"),
+    ("dynamodb", "Query"),
+    ("dynamodb", "TransactGetItems"),
+    ("dynamodb", "TransactWriteItems"),
+    ("dynamodb", "UpdateItem"),
+    ("kms", "Decrypt"),
+    ("kms", "Encrypt"),
+    ("kms", "GenerateDataKey"),
+    ("kms", "GenerateMac"),
+    ("kms", "VerifyMac"),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Register,
+    RegisterWithKey,
+    View,
+    /// As [`Self::View`], after more than a minute: when the session was seen is written.
+    ViewLater,
+    EnrolOptions,
+    Enrol,
+    Rename,
+    Remove,
+    SignIn,
+    RefusedCounter,
+    Issue,
+    Download,
+    Token,
+    SignOut,
+    Sessions,
+    SessionEnd,
+    Activity,
+    Keys,
+}
+
+/// A person about to take a step, and how the step is sent.
+struct Ready {
+    person: Person,
+    /// A session of theirs that the step does not touch.
+    witness: Person,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+}
+
+impl Step {
+    /// The status of its success, or of the refusal that it is made for.
+    fn status(self) -> u16 {
+        match self {
+            Self::Register | Self::RegisterWithKey | Self::Enrol | Self::Issue => 201,
+            Self::Remove | Self::SignOut | Self::SessionEnd => 204,
+            Self::RefusedCounter => 401,
+            Self::View
+            | Self::ViewLater
+            | Self::EnrolOptions
+            | Self::Rename
+            | Self::SignIn
+            | Self::Download
+            | Self::Token
+            | Self::Sessions
+            | Self::Activity
+            | Self::Keys => 200,
+        }
+    }
+
+    /// What another attempt may answer after a success whose answer was lost.
+    fn after_success(self) -> &'static [u16] {
+        match self {
+            Self::Register => &[409],
+            // The passkey is there, or the ceremony spent.
+            Self::Enrol => &[409, 422],
+            Self::SignIn | Self::SignOut | Self::RefusedCounter => &[401],
+            Self::Remove | Self::SessionEnd => &[404],
+            Self::RegisterWithKey | Self::Issue => &[201],
+            Self::View
+            | Self::ViewLater
+            | Self::EnrolOptions
+            | Self::Rename
+            | Self::Download
+            | Self::Token
+            | Self::Sessions
+            | Self::Activity
+            | Self::Keys => &[200],
+        }
+    }
+
+    /// Readies the person of the time before, or another where that one is used up.
+    async fn ready(self, run: &Run, before: Option<Ready>) -> Ready {
+        let again = !matches!(self, Self::Register | Self::RegisterWithKey | Self::SignOut | Self::Remove);
+        let (mut person, witness) = if let Some(before) = before.filter(|_| again) {
+            (before.person, before.witness)
+        } else {
+            let mut person = set_up(run).await;
+            if self == Self::RefusedCounter {
+                let mut key = HandMade::new(&run.origin);
+                key.counter = 9;
+                person.enrol(key).await;
+            }
+            let witness = person.elsewhere().await;
+            (person, witness)
+        };
+        let passkeys = "/v1/account/passkeys";
+        let (method, path, body) = match self {
+            Self::Register | Self::RegisterWithKey => {
+                let body = json!({ "username": format!("x-{}", person.username), "email": person.email });
+                person.session = String::new();
+                (Method::POST, "/v1/accounts".to_owned(), Some(body))
+            }
+            Self::View => (Method::GET, "/v1/account".to_owned(), None),
+            Self::ViewLater => {
+                run.clock(&json!({ "advance_seconds": 61, "frozen": true })).await;
+                witness.clone().account().await;
+                (Method::GET, "/v1/account".to_owned(), None)
+            }
+            Self::EnrolOptions => (Method::POST, format!("{passkeys}/options"), Some(json!({}))),
+            Self::Enrol => {
+                if witness.clone().account().await["methods"]["passkeys"].as_array().unwrap().len() > 10 {
+                    return Box::pin(self.ready(run, None)).await;
+                }
+                let body = person.enrolment(&mut HandMade::new(&run.origin)).await;
+                (Method::POST, passkeys.to_owned(), Some(body))
+            }
+            Self::Rename => {
+                let account = witness.clone().account().await;
+                let path =
+                    format!("{passkeys}/{}", account["methods"]["passkeys"][0]["id"].as_str().unwrap());
+                let name = if account["methods"]["passkeys"][0]["name"] == "One" { "Other" } else { "One" };
+                (Method::PATCH, path, Some(json!({ "name": name })))
+            }
+            Self::Remove => {
+                let mut other = person.clone();
+                let added = other.enrol(HandMade::new(&run.origin)).await;
+                (Method::DELETE, format!("{passkeys}/{}", added["id"].as_str().unwrap()), None)
+            }
+            Self::SignIn => {
+                let body = person.sign_in_body().await;
+                (Method::POST, "/v1/sign-in/passkey".to_owned(), Some(body))
+            }
+            Self::RefusedCounter => {
+                person.key.counter = 1;
+                let body = person.sign_in_body().await;
+                (Method::POST, "/v1/sign-in/passkey".to_owned(), Some(body))
+            }
+            Self::Issue => (Method::POST, "/v1/account/recovery-code".to_owned(), Some(json!({}))),
+            Self::Download => (Method::GET, "/v1/account/recovery-code".to_owned(), None),
+            Self::Token => (Method::POST, "/v1/session/token".to_owned(), Some(json!({}))),
+            Self::SignOut => (Method::DELETE, "/v1/session".to_owned(), None),
+            Self::Sessions => (Method::GET, "/v1/account/sessions".to_owned(), None),
+            Self::SessionEnd => {
+                let mut other = person.elsewhere().await;
+                let sessions = other.get("/v1/account/sessions").await.expect(200).json();
+                let current = sessions["sessions"].as_array().unwrap().iter().find(|s| s["current"] == true);
+                let id = current.unwrap()["id"].as_str().unwrap().to_owned();
+                (Method::DELETE, format!("/v1/account/sessions/{id}"), None)
+            }
+            Self::Activity => (Method::GET, "/v1/account/activity".to_owned(), None),
+            Self::Keys => (Method::GET, "/.well-known/jwks.json".to_owned(), None),
+        };
+        Ready { person, witness, method, path, body }
+    }
+
+    async fn send(self, run: &Run, ready: &Ready) -> Answer {
+        let mut call = run.call(&ready.method, &ready.path);
+        if let Some(body) = &ready.body {
+            call = call.json(body);
+        }
+        // A sign-in at another browser: a session of one's own is replaced by none of these.
+        if !matches!(self, Self::SignIn | Self::RefusedCounter) && !ready.person.session.is_empty() {
+            call = call.session(&ready.person.session);
+        }
+        if self == Self::RegisterWithKey {
+            call = call.header("idempotency-key", &ready.person.username);
+        }
+        call.send().await
+    }
+}
+
+fn calls(run: &Run, service: &str, operation: &str) -> u64 {
+    let fault = json!({ "service": service, "operation": operation, "kind": "error" });
+    let fault: Fault = serde_json::from_value(fault).unwrap();
+    run.local().toll().calls(fault.service, operation)
+}
+
+/// Sends the step while these calls fail, and the telling of what happened: it makes calls of its own, which
+/// would meet the fault in the step's stead.
+async fn send_failing(run: &Run, step: Step, ready: &Ready, fault: Option<Value>) -> Answer {
+    settled(run).await;
+    let mut faults = vec![json!({ "service": "sns", "operation": "Publish", "kind": "error" })];
+    faults.extend(fault);
+    run.faults(&json!(faults)).await;
+    let answer = step.send(run, ready).await;
+    run.faults(&json!([])).await;
+    answer
+}
+
+/// Waits until what happened has been told.
+async fn settled(run: &Run) {
+    loop {
+        let before = run.local().toll().all_calls();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if run.local().toll().all_calls() == before {
+            return;
+        }
+    }
+}
+
+/// What the step calls, each as often as it does.
+async fn calls_of(run: &Run, step: Step) -> Vec<(&'static str, &'static str, u64)> {
+    let ready = step.ready(run, None).await;
+    let count = || OPERATIONS.iter().map(|(service, operation)| calls(run, service, operation));
+    settled(run).await;
+    let before: Vec<u64> = count().collect();
+    send_failing(run, step, &ready, None).await.expect(step.status());
+    let made = count().zip(before).map(|(after, before)| after - before);
+    let made = OPERATIONS.iter().zip(made).filter(|(_, times)| *times > 0);
+    made.map(|((service, operation), times)| (*service, *operation, times)).collect()
+}
+
+#[track_caller]
+fn assert_unavailable(answer: Answer) {
+    let answer = answer.problem(503, "unavailable");
+    let seconds: u64 = answer.header("retry-after").expect("Retry-After").parse().unwrap();
+    assert!(seconds >= 1, "{answer:?}");
+    assert_eq!(answer.json()["retry_after"], seconds, "{answer:?}");
+    assert_eq!(answer.cookie(), None, "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+}
+
+/// The account as a session sees it that the step leaves alone, without what a sign-in of ours changes.
+async fn seen(ready: &Ready) -> Value {
+    let mut account = ready.witness.clone().account().await;
+    for passkey in account["methods"]["passkeys"].as_array_mut().unwrap() {
+        passkey["last_used_at"] = Value::Null;
+    }
+    account
+}
+
+async fn every_fault_of(step: Step) {
+    join_all(KINDS.map(|kind| every_call_fails(step, kind))).await;
+}
+
+async fn every_call_fails(step: Step, kind: &str) {
+    let run = Run::frozen().await;
+    let made = calls_of(&run, step).await;
+    assert!(!made.is_empty(), "{step:?} makes no call");
+    let mut last = None;
+    for (service, operation, times) in made {
+        for nth in 0..times {
+            let what = format!("{step:?}: {service} {operation}, call {nth}, {kind}");
+            let ready = step.ready(&run, last.take()).await;
+            let before = seen(&ready).await;
+            let fault = json!({
+                "service": service, "operation": operation, "after": nth, "times": 1, "kind": kind
+            });
+            let answer = send_failing(&run, step, &ready, Some(fault)).await;
+            assert_eq!(answer.status, 503, "{what}: {answer:?}");
+            assert_unavailable(answer);
+
+            let took_effect = kind == "lost_response";
+            if !took_effect {
+                assert_eq!(seen(&ready).await, before, "{what}: it did something");
+            }
+            // The same again: as if nothing had been, or as if it had gone well.
+            let again = step.send(&run, &ready).await;
+            let done = again.status == step.status();
+            assert!(
+                done || (took_effect && step.after_success().contains(&again.status)),
+                "{what}: {again:?}"
+            );
+            converged(step, &run, &ready, &before, &again, &what).await;
+            last = Some(ready);
+        }
+    }
+}
+
+/// Whichever attempt it was that took effect, it took effect once.
+async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: &Answer, what: &str) {
+    let after = seen(ready).await;
+    let passkeys = |account: &Value| account["methods"]["passkeys"].as_array().unwrap().len();
+    match step {
+        Step::Enrol => assert_eq!(passkeys(&after), passkeys(before) + 1, "{what}"),
+        Step::Remove => assert_eq!(passkeys(&after), passkeys(before) - 1, "{what}"),
+        Step::Rename => {
+            let name = &ready.body.as_ref().unwrap()["name"];
+            assert_eq!(&after["methods"]["passkeys"][0]["name"], name, "{what}");
+        }
+        Step::SignIn => {
+            let mut person = Person { session: String::new(), ..ready.person.clone() };
+            person.sign_in().await.expect(200);
+            person.get("/v1/account").await.expect(200);
+        }
+        Step::Issue => {
+            assert_eq!(after["ready"], false, "{what}");
+            let shown = ready.person.clone().get("/v1/account/recovery-code").await.expect(200);
+            assert_eq!(shown.json(), again.json(), "{what}");
+        }
+        Step::Download => assert_eq!(after["ready"], true, "{what}"),
+        Step::SignOut => {
+            ready.person.clone().get("/v1/account").await.problem(401, "not_signed_in");
+        }
+        Step::Register | Step::RegisterWithKey => {
+            let call = run.post("/v1/accounts", ready.body.as_ref().unwrap());
+            call.send().await.problem(409, "username_taken");
+            if again.status == 201 {
+                run.get("/v1/account").session(&again.new_session()).send().await.expect(200);
+            }
+        }
+        Step::View
+        | Step::ViewLater
+        | Step::EnrolOptions
+        | Step::RefusedCounter
+        | Step::Token
+        | Step::Sessions
+        | Step::SessionEnd
+        | Step::Activity
+        | Step::Keys => assert_eq!(after, *before, "{what}"),
+    }
+}
+
+macro_rules! every_fault {
+    ($($name:ident: $step:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            every_fault_of(Step::$step).await;
+        }
+    )+};
+}
+
+every_fault! {
+    registering: Register,
+    registering_with_a_key: RegisterWithKey,
+    seeing_the_account: View,
+    seeing_the_account_a_minute_later: ViewLater,
+    beginning_an_enrolment: EnrolOptions,
+    enrolling: Enrol,
+    renaming: Rename,
+    removing: Remove,
+    signing_in: SignIn,
+    noting_a_refused_counter: RefusedCounter,
+    issuing_a_code: Issue,
+    downloading_the_code: Download,
+    taking_a_token: Token,
+    signing_out: SignOut,
+    listing_sessions: Sessions,
+    ending_a_session: SessionEnd,
+    listing_activity: Activity,
+    serving_the_keys: Keys,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_requests_meet_closed_keys() {
+    for (service, operation) in [("kms", "Decrypt"), ("dynamodb", "Query")] {
+        for kind in KINDS {
+            let run = Run::start().await;
+            let fault = json!([{ "service": service, "operation": operation, "times": 1, "kind": kind }]);
+            run.faults(&fault).await;
+            let begin = || run.post("/v1/sign-in/passkey/options", &json!({})).send();
+            let first = begin().await;
+            if first.status != 200 {
+                assert_unavailable(first);
+            }
+            begin().await.expect(200);
+            let mut person = registered(&run).await;
+            person.enrol(HandMade::new(&run.origin)).await;
+        }
+    }
+}
+
+/// An outage of everything is told as one, and over when it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_is_told_as_one() {
+    let run = Run::frozen().await;
+    let mut person = set_up(&run).await;
+    let sign_in = person.sign_in_body().await;
+    for kind in KINDS {
+        let faults: Vec<Value> = OPERATIONS
+            .iter()
+            .map(|(service, operation)| json!({ "service": service, "operation": operation, "kind": kind }))
+            .collect();
+        run.faults(&json!(faults)).await;
+        for call in [
+            run.get("/v1/account"),
+            run.get("/v1/account/recovery-code"),
+            run.get("/v1/account/sessions"),
+            run.post("/v1/session/token", &json!({})),
+            run.post("/v1/account/recovery-code", &json!({})),
+            run.delete("/v1/session"),
+        ] {
+            assert_unavailable(call.session(&person.session).send().await);
+        }
+        // What needs no one goes on: the dates and the beginning of a sign-in.
+        run.get("/v1/policy").send().await.expect(200);
+        run.post("/v1/sign-in/passkey/options", &json!({})).send().await.expect(200);
+        // Without a cookie there is nothing to ask of anyone.
+        run.get("/v1/account").send().await.problem(401, "not_signed_in");
+        run.faults(&json!([])).await;
+        if kind == "lost_response" {
+            // Signed out it may be, half signed out not.
+            let status = run.get("/v1/account").session(&person.session).send().await.status;
+            assert!(matches!(status, 200 | 401), "{status}");
+        } else {
+            run.get("/v1/account").session(&person.session).send().await.expect(200);
+        }
+    }
+    run.post("/v1/sign-in/passkey", &sign_in).send().await.expect(200);
+}
+
+/// Asks until it is so.
+async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..1000 {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came to be that {what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_told_is_told_later() {
+    let run = Run::frozen().await;
+    for kind in KINDS {
+        for (service, operation) in [("sns", "Publish"), ("ses", "SendEmail"), ("dynamodb", "Query")] {
+            let mut person = set_up(&run).await;
+            let body = person.enrolment(&mut HandMade::new(&run.origin)).await;
+            settled(&run).await;
+            // The last to be called before the telling; the change itself must go well.
+            let after = u8::from(service == "dynamodb");
+            let fault = json!([{
+                "service": service, "operation": operation, "after": after, "times": 3, "kind": kind
+            }]);
+            run.faults(&fault).await;
+            person.post("/v1/account/passkeys", &body).await.expect(201);
+            run.faults(&json!([])).await;
+            let activity = person.get("/v1/account/activity").await.expect(200).json();
+            let added =
+                activity["events"].as_array().unwrap().iter().filter(|e| e["what"] == "passkey_added");
+            let ids: Vec<String> = added.map(|e| e["id"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(ids.len(), 2);
+            for id in ids {
+                eventually("the topic has every event", async || {
+                    run.events().await.into_iter().find(|event| event["id"] == id.as_str())
+                })
+                .await;
+            }
+            eventually("the owner was written to", async || {
+                let mails = run.messages().await;
+                let added = mails.iter().filter(|mail| {
+                    mail["to"] == person.email.as_str()
+                        && mail["body"].as_str().unwrap().contains("was added")
+                });
+                (added.count() >= 2).then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_change_of_a_method_and_each_look_at_the_code_is_told_to_the_owner() {
+    let run = Run::frozen().await;
+    let mut person = set_up(&run).await;
+    let id = person.account().await["methods"]["passkeys"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/account/passkeys/{id}");
+    person.patch(&path, &json!({ "name": "Renamed" })).await.expect(200);
+    person.enrol(HandMade::new(&run.origin)).await;
+    person.delete(&path).await.expect(204);
+    let file = run.get("/v1/account/recovery-code").header("accept", "text/plain");
+    person.send(file).await.expect(200);
+    let code = person.get("/v1/account/recovery-code").await.expect(200).json();
+    // Added twice, renamed, removed; issued, and looked at three times.
+    let letters = eventually("eight letters came", async || {
+        let mails = run.messages().await;
+        (mails.len() >= 8).then_some(mails)
+    })
+    .await;
+    assert_eq!(letters.len(), 8, "{letters:#?}");
+    let bodies: Vec<&str> = letters.iter().map(|letter| letter["body"].as_str().unwrap()).collect();
+    for letter in &letters {
+        assert_eq!((&letter["kind"], &letter["to"]), (&json!("email"), &json!(person.email)));
+    }
+    for body in &bodies {
+        assert!(body.contains("If this was not you"), "{body}");
+        assert!(!body.contains(code["code"].as_str().unwrap()) && !body.contains("http"), "{body}");
+    }
+    for (what, times) in [("added", 2), ("renamed", 1), ("removed", 1), ("issued", 1), ("shown", 3)] {
+        let subjects = bodies.iter().filter(|body| {
+            let (subject, _) = body.split_once('\n').unwrap();
+            let subject = subject.to_lowercase();
+            subject.contains(what) || (what == "issued" && subject.contains("new recovery code"))
+        });
+        assert_eq!(subjects.count(), times, "{what}: {bodies:#?}");
+    }
+    // What stands in the activity went to the topic, each once, and names no person.
+    let activity = person.get("/v1/account/activity").await.expect(200).json();
+    let mut listed: Vec<&str> =
+        activity["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
+    let events = run.events().await;
+    let mut told: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    listed.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, listed);
+    for event in &events {
+        assert_eq!(event["specversion"], "1.0");
+        assert!(!event.to_string().contains(&person.email), "{event}");
+        assert!(!event.to_string().contains(&person.username), "{event}");
+    }
+    // By address, and emptied.
+    let to = person.email.replace('@', "%40");
+    let theirs = run.get(&format!("/dev/messages?to={to}")).send().await.expect(200).json();
+    assert_eq!(theirs.as_array().unwrap().len(), 8);
+    let nobody = run.get("/dev/messages?to=nobody%40clinic.example").send().await.expect(200).json();
+    assert_eq!(nobody, json!([]));
+    run.delete("/dev/messages").send().await;
+    assert!(run.messages().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_whose_answer_was_lost_converges() {
+    let run = Run::frozen().await;
+    let body = json!({ "username": "lost-answer", "email": "lost@clinic.example" });
+    let register = || run.post("/v1/accounts", &body).header("idempotency-key", "lost").send();
+    run.faults(&json!([{
+        "service": "dynamodb", "operation": "TransactWriteItems", "times": 1, "kind": "lost_response"
+    }]))
+    .await;
+    assert_unavailable(register().await);
+    run.faults(&json!([])).await;
+    // The account is there: the name is taken for everyone else.
+    run.post("/v1/accounts", &body).send().await.problem(409, "username_taken");
+    let second = register().await.expect(201);
+    let third = register().await.expect(201);
+    assert_eq!(second.json()["account"]["id"], third.json()["account"]["id"]);
+    let mut person = Person { session: second.new_session(), ..registered(&run).await };
+    person.enrol(HandMade::new(&run.origin)).await;
+    person.take_code().await;
+    assert_eq!(person.sign_in().await.expect(200).json()["account"]["username"], "lost-answer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_changed_by_age_and_everything_goes_on() {
+    let run = Run::frozen().await;
+    let mut person = set_up(&run).await;
+    let served = async || {
+        let keys = run.get("/.well-known/jwks.json").send().await.expect(200).json();
+        let keys = keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+        keys.collect::<BTreeSet<String>>()
+    };
+    let mut used = BTreeSet::new();
+    let mut yesterday = served().await;
+    for day in 0..200 {
+        run.hold(run.t0() + SignedDuration::from_hours(24) * day).await;
+        let today = served().await;
+        if day % 4 == 0 {
+            let before = person.sign_in_body().await;
+            let signed_in = person.sign_in().await.expect(200).json();
+            let header = jsonwebtoken::decode_header(signed_in["access_token"].as_str().unwrap()).unwrap();
+            let kid = header.kid.unwrap();
+            // Whoever fetched the key set a day ago, and kept it too long, knows the key as well.
+            assert!(today.contains(&kid) && yesterday.contains(&kid), "{kid} on day {day}");
+            // A quarter of an hour later the token lives, and its key is served.
+            run.clock(&json!({ "advance_seconds": 14 * 60, "frozen": true })).await;
+            assert!(served().await.contains(&kid), "{kid} on day {day}");
+            run.post("/v1/sign-in/passkey", &before).send().await.problem(401, "sign_in_expired");
+            used.insert(kid);
+        }
+        yesterday = today;
+    }
+    assert!(used.len() > 1, "most of a year and no other key");
+}
+
+/// A ceremony that began under one key is finished under the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_keys_ends_no_ceremony() {
+    let run = Run::frozen().await;
+    let mut person = set_up(&run).await;
+    for hours in (0..24 * 100).step_by(23 * 5) {
+        let at = run.t0() + SignedDuration::from_hours(hours);
+        // Just before a new day, and just after.
+        run.hold(at).await;
+        let begun = person.sign_in_body().await;
+        run.hold(at + SignedDuration::from_mins(4)).await;
+        run.post("/v1/sign-in/passkey", &begun).send().await.expect(200);
+    }
+}

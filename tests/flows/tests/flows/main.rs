@@ -1,0 +1,19 @@
+//! The contract and what it must withstand, asked of the local run over HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+mod binary;
+mod canaries;
+mod ceremonies;
+mod faults;
+mod happy;
+mod policy;
+mod registration;
+mod rules;
+mod sessions;
