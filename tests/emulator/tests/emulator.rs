@@ -201,9 +201,14 @@ async fn without_a_session(walk: &mut Walk) -> Result<(), Failure> {
         walk.send(binary, (401, "not_signed_in"), |_| {}).await?;
     }
     walk.send("account-view.stale-session", (401, "not_signed_in"), |_| {}).await?;
-    for binary in
-        ["passkey-enrol-options", "passkey-remove", "recovery-code-issue", "session-token", "sign-out"]
-    {
+    for binary in [
+        "passkey-enrol-options",
+        "passkey-remove",
+        "recovery-code-download",
+        "recovery-code-issue",
+        "session-token",
+        "sign-out",
+    ] {
         walk.send(&format!("{binary}.foreign-origin"), (403, "wrong_origin"), |_| {}).await?;
     }
     Ok(())

@@ -73,7 +73,7 @@ fn kms(port: u16) -> Kms {
         .endpoint_url(format!("http://127.0.0.1:{port}"))
         .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_millis(500)).build())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(5)).build())
         .build();
     let keys = KmsKeys {
         keyring: Some("keyring-id".into()),
