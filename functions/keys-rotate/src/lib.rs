@@ -1,5 +1,6 @@
 //! Makes the next key of the keyring and the next token key pair when they are due. A schedule starts
-//! it once a day, and operations once after the first deployment: until then nothing can be sealed.
+//! it once a day, and a rule whenever the stack was created or updated: until the first run nothing can
+//! be sealed.
 //!
 //! Calls: two reads; for each key that is due, KMS `GenerateDataKeyWithoutPlaintext` or
 //! `GenerateDataKeyPairWithoutPlaintext`, and a write on the condition that no other run was first. It
