@@ -19,8 +19,15 @@ const PAGES = ["/", "/register", "/set-up", "/recovery-code", "/manage"];
 const VIEWS = ["", "#recovery-code", "#sessions", "#activity"];
 const CODE = /^[0-9A-Z]{4}(-[0-9A-Z]{4}){3}$/;
 
+// What these reach is the local run's own plan: a mobile and a landline, both of one town.
+const MOBILE = "+12125550123";
+const LANDLINE = "+12125550165";
+const GOOD_PASSWORD = "copper lantern under seven bridges";
+const BETTER_PASSWORD = "violet harbour beneath nine ladders";
+
 const username = `dr.rivera-${Date.now().toString(36)}`;
 const email = "rivera@clinic.example";
+const colleague = `nurse.patel-${Date.now().toString(36)}`;
 
 const STEP_MS = 60_000;
 const RUN_MS = 300_000;
@@ -31,6 +38,8 @@ let window_;
 let page;
 let device;
 let code;
+// A second person's window, on a device that knows no passkey.
+let clinic;
 
 /** One thing each. They build on each other, so the first that fails ends the run. */
 const step = (name, body) => steps.push({ name, body });
@@ -43,9 +52,10 @@ async function run() {
     const left = Math.min(STEP_MS, RUN_MS - (from - started));
     try {
       await within(left, body());
-      assert.deepEqual(window_.faults, [], "nothing in the console, no CSP violation");
+      assert.deepEqual([...window_.faults, ...(clinic?.faults ?? [])], [], "nothing in the console, no CSP violation");
     } catch (error) {
-      console.error(`FAILED  ${name}\nat ${page.url()}: ${await within(5_000, said()).catch(() => "")}`);
+      const where = clinic?.page ?? page;
+      console.error(`FAILED  ${name}\nat ${where.url()}: ${await within(5_000, said(where)).catch(() => "")}`);
       throw error;
     }
     console.log(`ok  ${name} (${Date.now() - from} ms)`);
@@ -89,22 +99,48 @@ async function at(path, where = page) {
   await where.waitForURL((url) => url.pathname === path);
 }
 
-async function clock(body) {
-  const response = await fetch(new URL("/dev/clock", base), {
+const clock = (body) => dev("/dev/clock", body);
+const faults = (body) => dev("/dev/faults", body);
+
+async function dev(path, body) {
+  const response = await fetch(new URL(path, base), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(5_000),
   });
-  assert.ok(response.ok, `POST /dev/clock answered ${response.status}`);
+  assert.ok(response.ok, `POST ${path} answered ${response.status}`);
 }
 
-async function accessible(what) {
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme });
-    assert.deepEqual(await barriers(page), [], `${what}, ${colorScheme}`);
+/** The newest code that went out to a number, by `kind`: the local run's outbox is the phone. */
+async function codeSent(kind, to) {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const response = await fetch(new URL(`/dev/messages?to=${encodeURIComponent(to)}`, base), { signal: AbortSignal.timeout(5_000) });
+    // Notices of what changed go there too: of the texts it is the one with the origin-bound last line.
+    const read = ({ body }) => (kind === "text" ? /#(\d{6})$/.exec(body.trimEnd())?.[1] : /\d{6}/.exec(body.replace(/\D/g, ""))?.[0]);
+    const codes = (await response.json()).filter((each) => each.kind === kind).map(read);
+    const newest = codes.find((digits) => digits !== undefined);
+    if (newest) {
+      return newest;
+    }
+    // A call is placed by the topic's subscriber, a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  await page.emulateMedia({ colorScheme: "light" });
+  throw new Error(`no ${kind} went out to ${to}`);
+}
+
+/** The phone forgets, and the half minute in which a number gets no second code is over. */
+async function nextCode() {
+  await fetch(new URL("/dev/messages", base), { method: "DELETE", signal: AbortSignal.timeout(5_000) });
+  await clock({ advance_seconds: 31 });
+}
+
+async function accessible(what, where = page) {
+  for (const colorScheme of ["light", "dark"]) {
+    await where.emulateMedia({ colorScheme });
+    assert.deepEqual(await barriers(where), [], `${what}, ${colorScheme}`);
+  }
+  await where.emulateMedia({ colorScheme: "light" });
 }
 
 /** WCAG 2.2 §1.4.10: nothing scrolls sideways on a phone. */
@@ -117,20 +153,20 @@ async function narrow(what, where = page) {
   await where.setViewportSize({ width: 1000, height: 760 });
 }
 
-async function picture(name) {
+async function picture(name, where = page) {
   if (!pictures) {
     return;
   }
   const directory = new URL("../../functions/pages/screenshots/", import.meta.url);
   mkdirSync(directory, { recursive: true });
-  await page.screenshot({ path: new URL(`${name}.png`, directory).pathname, fullPage: true });
+  await where.screenshot({ path: new URL(`${name}.png`, directory).pathname, fullPage: true });
 }
 
-async function nothingKept() {
-  const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
+async function nothingKept(where = page) {
+  const kept = await where.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
   assert.deepEqual(kept, [0, 0, ""], "nothing in storage, no cookie that a script can read");
   if (code) {
-    assert.ok(!decodeURIComponent(page.url()).includes(code), "no code in the address");
+    assert.ok(!decodeURIComponent(where.url()).includes(code), "no code in the address");
   }
 }
 
@@ -145,13 +181,17 @@ async function signOutQuietly() {
 
 // ---- registration ----
 
-step("the sign-in page offers a passkey and nothing that is not there yet", async () => {
+step("the sign-in page offers a passkey first, then the password and a code", async () => {
   const policy = (await page.goto("/")).headers()["content-security-policy"];
   assert.match(policy, /^default-src 'none';.*frame-ancestors 'none'/);
   assert.doesNotMatch(policy, /unsafe|\*|https?:/);
   await button("Sign in with a passkey").waitFor();
   assert.equal(await page.locator("#username").getAttribute("autocomplete"), "username webauthn");
-  assert.equal(await page.getByLabel("Password").count(), 0);
+  assert.equal(await page.locator("#password").getAttribute("autocomplete"), "current-password");
+  const offered = ["Sign in with a passkey", /^Show/, "Sign in with a password", "Get a code by text or call instead"];
+  const buttons = await page.locator("#ways").getByRole("button").allTextContents();
+  assert.equal(buttons.length, offered.length);
+  offered.forEach((name, index) => assert.match(buttons[index], new RegExp(name)));
   assert.equal(await said(), "", "autofill that finds no passkey is no news");
   await accessible("sign in");
   await narrow("sign in");
@@ -223,6 +263,7 @@ step("the set-up page shows the three set-ups, and acts on what works", async ()
   }
   await page.getByText(/fastest and easiest/i).first().waitFor();
   assert.deepEqual(await page.locator("main").getByRole("button").allTextContents(), ["Add a passkey"]);
+  assert.deepEqual(await page.locator("main").getByRole("link").allTextContents(), ["Set up password and phone"]);
   await accessible("set up");
   await narrow("set up");
   await picture("set-up");
@@ -364,7 +405,7 @@ step("the keyboard alone signs in", async () => {
     await page.keyboard.press("Tab");
     reached.push(await page.evaluate(() => document.activeElement.id));
   }
-  assert.deepEqual(reached, ["username", "use-passkey"]);
+  assert.deepEqual(reached, ["use-passkey"], "the passkey comes first");
   const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.equal(ring, "solid", "the focus is visible");
   // Not before: the autofill, offered anew as the field is visited, would have signed in on its own.
@@ -684,6 +725,411 @@ step("without JavaScript the pages say what they need", async () => {
   await plain.close();
 });
 
+// ---- password and phone ----
+
+const typeCode = async (digits, where) => {
+  await where.getByLabel("Code", { exact: true }).fill(digits);
+  await where.keyboard.press("Enter");
+};
+
+const focused = (where) => where.evaluate(() => document.activeElement.name || document.activeElement.textContent);
+
+step("password and phone: a weak password is refused with its reason", async () => {
+  clinic = await open(browser, base);
+  const desk = clinic.page;
+  await desk.goto("/register");
+  await desk.locator("#username").fill(colleague);
+  await desk.locator("#email").fill("patel@clinic.example");
+  await button("Register", desk).click();
+  await at("/set-up", desk);
+  await desk.getByRole("link", { name: "Set up password and phone" }).click();
+  await heading("Choose a password", desk).waitFor();
+  const password = desk.getByLabel("Password", { exact: true });
+  assert.equal(await focused(desk), "new-password", "the focus moves to the first field");
+  assert.equal(await password.getAttribute("autocomplete"), "new-password");
+  await password.pressSequentially("short");
+  await desk.getByText("3 more to go.").waitFor();
+  await button("Go on", desk).click();
+  await desk.getByText("That password is too short.").waitFor();
+  await password.fill("password123");
+  await button("Show the password", desk).click();
+  assert.equal(await password.getAttribute("type"), "text");
+  await button("Go on", desk).click();
+  await desk.getByText(/on the lists of passwords that are tried first/).waitFor();
+  assert.equal(await password.getAttribute("aria-invalid"), "true");
+  assert.equal(await password.getAttribute("type"), "password", "hidden again as it goes out");
+  assert.equal(await focused(desk), "new-password");
+  await accessible("set up, a weak password", desk);
+  await narrow("set up, a weak password", desk);
+  await password.fill(`${colleague} and more`);
+  await button("Go on", desk).click();
+  await desk.getByText(/contains your username/).waitFor();
+  await password.fill(GOOD_PASSWORD);
+  // The page asks the account whether it took effect: asked anew, the API would want the current password.
+  await loseOnce("**/v1/account/password", desk);
+  await button("Go on", desk).click();
+  await heading("Add your phone", desk).waitFor();
+  await desk.getByText("Password set").waitFor();
+});
+
+step("numbers are set out, and waits are counted, by tables", async () => {
+  const numbers = {
+    212: "212",
+    2125: "(212) 5",
+    2125550: "(212) 555-0",
+    2125550123: "(212) 555-0123",
+    "212.555.0123": "(212) 555-0123",
+    12125550123: "1 (212) 555-0123",
+    "+12125550123": "+1 (212) 555-0123",
+    "+1 (212) 555-0123": "+1 (212) 555-0123",
+    "+": "+",
+    "+1": "+1",
+    "+442079460123": "+442079460123",
+    21255501234: "21255501234",
+    1125550123: "1125550123",
+    "2125550123x4": "2125550123x4",
+    "(212) 555-0123 ext. 4": "(212) 555-0123 ext. 4",
+    "212,,5550": "212,,5550",
+  };
+  const sent = "2026-11-24T04:00:00.000Z";
+  const answer = { resend_at: "2026-11-24T04:00:30.000Z", expires_at: "2026-11-24T04:10:00.000Z" };
+  const waits = [
+    // The date of the answer counts.
+    [{ ...answer, date: Date.parse(sent) + 3_000 }, { resend: 27, expires: 597 }],
+    // It has whole seconds: a little early is not early.
+    [{ ...answer, date: Date.parse(sent) - 900 }, { resend: 30, expires: 600 }],
+    // A date that cannot be, or none: the code's ten minutes count.
+    [{ ...answer, date: Date.parse(sent) - 86_400_000 }, { resend: 30, expires: 600 }],
+    [{ ...answer, date: Date.parse(sent) + 86_400_000 }, { resend: 30, expires: 600 }],
+    [{ ...answer, date: NaN }, { resend: 30, expires: 600 }],
+    // A sign-in with five minutes left bounds its codes.
+    [{ ...answer, expires_at: "2026-11-24T04:05:00.000Z", date: Date.parse(sent) }, { resend: 30, expires: 300 }],
+    [{ ...answer, expires_at: "2026-11-24T04:05:00.000Z", date: NaN }, { resend: 30, expires: 300 }],
+    [{ ...answer, resend_at: sent, date: Date.parse(sent) + 3_000 }, { resend: 0, expires: 597 }],
+  ];
+  const [setOut, counted] = await clinic.page.evaluate(
+    async ([texts, answers]) => {
+      const { setOutNumber } = await import("/assets/fields.js");
+      const { waits: count } = await import("/assets/code-step.js");
+      return [texts.map(setOutNumber), answers.map(count)];
+    },
+    [Object.keys(numbers), waits.map(([each]) => each)],
+  );
+  assert.deepEqual(setOut, Object.values(numbers));
+  assert.deepEqual(counted, waits.map(([, each]) => each));
+});
+
+step("an extension is refused with its reason, and a landline is offered calls only", async () => {
+  const desk = clinic.page;
+  const number = desk.getByLabel("Phone number");
+  assert.equal(await focused(desk), "number");
+  assert.deepEqual(
+    await number.evaluate((input) => [input.type, input.autocomplete, input.inputMode]),
+    ["tel", "tel", "tel"],
+  );
+  await number.pressSequentially("2125550123");
+  assert.equal(await number.inputValue(), "(212) 555-0123", "set out as it is typed");
+  await number.press("Home");
+  await number.pressSequentially("+1");
+  assert.equal(await number.evaluate((input) => input.selectionStart), 2, "the caret is where it was");
+  await number.fill("");
+  await number.pressSequentially("+12125550123x4");
+  assert.equal(await number.inputValue(), "+1 (212) 555-0123x4", "what is no such number stays as typed");
+  await button("Send the code", desk).click();
+  await desk.getByText(/A number with an extension cannot be used/).waitFor();
+  assert.equal(await focused(desk), "number");
+  await accessible("set up, an extension", desk);
+
+  await number.fill(LANDLINE);
+  await button("Send the code", desk).click();
+  await desk.getByText(/a landline cannot get texts/).waitFor();
+  assert.ok(await desk.getByLabel(/By text message/).isDisabled());
+  assert.ok(await desk.getByLabel(/By phone call/).isChecked());
+  await button("Call me with the code", desk).waitFor();
+  await accessible("set up, a landline", desk);
+  await narrow("set up, a landline", desk);
+  await picture("set-up-password-and-phone", desk);
+});
+
+step("a mobile is verified by the code of a text, and the recovery code is saved", async () => {
+  const desk = clinic.page;
+  await desk.getByLabel("Phone number").fill(MOBILE);
+  await desk.getByLabel(/By text message/).check();
+  await button("Send the code", desk).click();
+  await heading("Enter the code", desk).waitFor();
+  await desk.getByText(/A text with a code is on its way to the number ending in 23/).waitFor();
+  const field = desk.getByLabel("Code", { exact: true });
+  assert.ok(await field.evaluate((input) => input === document.activeElement));
+  assert.deepEqual(
+    await field.evaluate((input) => [input.autocomplete, input.inputMode]),
+    ["one-time-code", "numeric"],
+  );
+  await desk.getByText(/The code is good for another (10:00|9:\d\d)/).waitFor();
+  await desk.getByText(/Another code can be sent in 0:[123]\d/).waitFor();
+  await button("Send another text", desk).click({ force: true });
+  await expectSaid(/Try again in \d+ seconds/, desk);
+  await typeCode("12345", desk);
+  await desk.getByText("Enter the six digits of the code.").waitFor();
+  const sent = await codeSent("text", MOBILE);
+  await typeCode(sent === "000000" ? "000001" : "000000", desk);
+  await desk.getByText(/That code is not right/).waitFor();
+  assert.ok(await field.evaluate((input) => input === document.activeElement));
+  await accessible("the code", desk);
+  await narrow("the code", desk);
+  await loseOnce("**/confirm", desk);
+  await typeCode(`${sent.slice(0, 3)} - ${sent.slice(3)}`, desk);
+  await at("/recovery-code", desk);
+  await shownCode(desk).waitFor();
+  const download = desk.waitForEvent("download");
+  await button("Download", desk).click();
+  await download;
+  await button("Continue", desk).click();
+  await at("/manage", desk);
+  await desk.getByText("Ready for the portal").waitFor();
+  await nothingKept(desk);
+});
+
+step("sign in by password and text", async () => {
+  const desk = clinic.page;
+  await signOutOf(desk);
+  await nextCode();
+  await enterPassword("not the password", desk);
+  await desk.getByText(/do not go together/).waitFor();
+  assert.equal(await focused(desk), "password");
+  await enterPassword(GOOD_PASSWORD, desk);
+  await heading("One more proof", desk).waitFor();
+  await desk.getByText("to the number ending in 23").waitFor();
+  assert.equal(await focused(desk), "Text me a code");
+  await accessible("one more proof", desk);
+  await narrow("one more proof", desk);
+  await button("Text me a code", desk).click();
+  await heading("Enter the code", desk).waitFor();
+  await button("Call me instead", desk).waitFor();
+  await picture("code", desk);
+  await typeCode(await codeSent("text", MOBILE), desk);
+  await at("/manage", desk);
+  await nothingKept(desk);
+});
+
+step("the code can be had again, by the other channel, once the half minute is over", async () => {
+  const other = await open(browser, base);
+  const desk = other.page;
+  await nextCode();
+  await desk.clock.install();
+  await desk.goto("/");
+  await enterPassword(GOOD_PASSWORD, desk);
+  await button("Text me a code", desk).click();
+  await heading("Enter the code", desk).waitFor();
+  assert.equal(await button("Call me instead", desk).getAttribute("aria-disabled"), "true");
+  await nextCode();
+  await desk.clock.runFor("00:31");
+  await desk.getByText("You can have another code sent now.").waitFor();
+  await button("Call me instead", desk).click();
+  await expectSaid(/The number ending in 23 is being called/, desk);
+  await button("Call me again", desk).waitFor();
+  await desk.clock.runFor("10:01");
+  await desk.getByText(/The code is no longer good/).waitFor();
+  await accessible("a code that ran out", desk);
+  await typeCode(await codeSent("call", MOBILE), desk);
+  await at("/manage", desk);
+  assert.deepEqual(other.faults, []);
+  await other.context.close();
+});
+
+step("a landline is added by a call", async () => {
+  const desk = clinic.page;
+  await nextCode();
+  await button("Add a phone number", desk).click();
+  await desk.getByLabel("Phone number").fill("(212) 555-0165");
+  await desk.getByLabel(/By phone call/).check();
+  await accessible("manage, adding a phone", desk);
+  await narrow("manage, adding a phone", desk);
+  await button("Call me with the code", desk).click();
+  await expectSaid(/codes reach it by call only/, desk);
+  assert.equal(await button(/text/i, desk).count(), 0, "no texts are offered");
+  await typeCode(await codeSent("call", LANDLINE), desk);
+  await expectSaid(/The number ending in 65 is verified and added/, desk);
+  await heading("Ending in 65", desk).waitFor();
+  await desk.getByText("Landline · calls only").waitFor();
+  await accessible("manage, two phones", desk);
+  await narrow("manage, two phones", desk);
+});
+
+step("sign in by password and a call to the landline", async () => {
+  const desk = clinic.page;
+  await signOutOf(desk);
+  await nextCode();
+  await enterPassword(GOOD_PASSWORD, desk);
+  await desk.getByLabel(/Ending in 65/).check();
+  assert.equal(await button("Text me a code", desk).count(), 0, "a landline gets no texts");
+  await accessible("one more proof, two phones", desk);
+  await button("Call me with a code", desk).click();
+  await desk.getByText(/The number ending in 65 is being called/).waitFor();
+  await typeCode(await codeSent("call", LANDLINE), desk);
+  await at("/manage", desk);
+});
+
+step("five wrong passwords lock, and the page says for how long and what to do", async () => {
+  const desk = clinic.page;
+  await signOutOf(desk);
+  for (let guesses = 1; guesses <= 5; guesses += 1) {
+    await desk.locator("#password-wrong").evaluate((wrong) => (wrong.textContent = ""));
+    await enterPassword(`guess ${guesses}`, desk);
+    await desk.getByText(/do not go together/).waitFor();
+  }
+  await enterPassword(GOOD_PASSWORD, desk);
+  await heading("Too many wrong attempts", desk).waitFor();
+  await desk.getByText(/The password of this ID is locked for another (1:00|0:\d\d)/).waitFor();
+  const keys = ["Use a passkey", "Get a code by text or call", "Use my recovery code", "Try the password again"];
+  const locked = desk.locator(".locked");
+  assert.deepEqual((await locked.getByRole("button").allTextContents()).slice(0, 4), keys);
+  assert.ok(await locked.evaluate((section) => section === document.activeElement), "the focus moves to what happened");
+  await accessible("locked", desk);
+  await narrow("locked", desk);
+  await button("Use my recovery code", desk).click();
+  await expectSaid(/cannot be entered on this page yet/, desk);
+  await button("Try the password again", desk).click({ force: true });
+  await expectSaid(/Try again in \d+ seconds/, desk);
+});
+
+step("locked out, and back in by a call", async () => {
+  const desk = clinic.page;
+  await nextCode();
+  await button("Get a code by text or call", desk).click();
+  await heading("Get a code", desk).waitFor();
+  await accessible("a code first", desk);
+  await button("Call me with a code", desk).click();
+  await desk.getByText(/If that ID has a number, it is being called/).waitFor();
+  // Of two numbers, the one that was used last.
+  await typeCode(await codeSent("call", LANDLINE), desk);
+  await heading("One more proof", desk).waitFor();
+  await desk.getByText("Your phone code is right.").waitFor();
+  assert.equal(await focused(desk), "password");
+  await accessible("one more proof, the password", desk);
+  await desk.locator("#steps").getByLabel("Password", { exact: true }).fill(GOOD_PASSWORD);
+  await button("Go on with the password", desk).click();
+  await at("/manage", desk);
+  await nothingKept(desk);
+});
+
+step("a change after five minutes asks for password and code, in place", async () => {
+  const desk = clinic.page;
+  await nextCode();
+  await clock({ advance_seconds: 301 });
+  await button(/^Remove the number ending in 65/, desk).click();
+  await desk.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  const dialog = desk.getByRole("dialog", { name: "Confirm that it is you" });
+  await dialog.waitFor();
+  assert.equal(await focused(desk), "password");
+  assert.equal(await button("Use a passkey", dialog).count(), 0, "this ID has none");
+  await accessible("step-up by password", desk);
+  await narrow("step-up by password", desk);
+  await dialog.getByLabel("Password", { exact: true }).fill("not the password");
+  await desk.keyboard.press("Enter");
+  await dialog.getByText(/do not go together/).waitFor();
+  await dialog.getByLabel("Password", { exact: true }).fill(GOOD_PASSWORD);
+  await desk.keyboard.press("Enter");
+  await dialog.getByLabel(/Ending in 23/).check();
+  await button("Text me a code", dialog).click();
+  await accessible("step-up by code", desk);
+  await narrow("step-up by code", desk);
+  await typeCode(await codeSent("text", MOBILE), desk);
+  await expectSaid(/The number ending in 65 is removed/, desk);
+  assert.equal(await desk.locator("#phones > li").count(), 1);
+});
+
+step("the last number stays, and says why", async () => {
+  const desk = clinic.page;
+  await button(/^Remove the number ending in 23/, desk).click();
+  await desk.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await expectSaid(/Add another number or a passkey first/, desk);
+  await heading("Ending in 23", desk).waitFor();
+});
+
+step("the password is changed, by the current one", async () => {
+  const desk = clinic.page;
+  await button("Change the password", desk).click();
+  assert.equal(await focused(desk), "current");
+  await accessible("manage, changing the password", desk);
+  await narrow("manage, changing the password", desk);
+  await desk.getByLabel("Current password").fill("not the password");
+  await desk.getByLabel("New password").fill(BETTER_PASSWORD);
+  await button("Change the password", desk).click();
+  await desk.getByText("That is not your current password.").waitFor();
+  await desk.getByLabel("Current password").fill(GOOD_PASSWORD);
+  await button("Change the password", desk).click();
+  await expectSaid(/The password is changed/, desk);
+  await desk.goto("/manage#activity");
+  await heading("Password changed", desk).first().waitFor();
+  const unnamed = (await desk.locator("#events h3").allTextContents()).filter((text) => !/^[A-Z]/.test(text));
+  assert.deepEqual(unnamed, [], "every event has its words");
+});
+
+step("a number that had its five codes of the hour gets no sixth, and the page counts down", async () => {
+  const desk = clinic.page;
+  await signOutOf(desk);
+  await nextCode();
+  await enterPassword(BETTER_PASSWORD, desk);
+  await button("Text me a code", desk).click();
+  await expectSaid(/too often in a short time. Try again in \d+ minutes/, desk);
+  await desk.getByText(/A code can be sent in \d+:\d\d/).waitFor();
+  for (const name of ["Text me a code", "Call me with a code"]) {
+    assert.equal(await button(name, desk).getAttribute("aria-disabled"), "true");
+  }
+  await accessible("one more proof, too often", desk);
+  await button("Start again", desk).click();
+  assert.equal(await desk.locator("#username").inputValue(), colleague, "the username is kept");
+  assert.equal(await focused(desk), "password");
+});
+
+step("what cannot be sent becomes a sentence, and a way on", async () => {
+  const desk = clinic.page;
+  await clock({ advance_seconds: 3600 });
+  await enterPassword(BETTER_PASSWORD, desk);
+  const text = button("Text me a code", desk);
+  await faults([{ service: "sns", operation: "Publish", times: 10, kind: "error" }]);
+  await text.click();
+  await expectSaid(/The text could not be sent. Nothing is lost. A call may get through/, desk);
+  assert.equal(await focused(desk), "Call me with a code", "the other channel is one key away");
+  await faults([]);
+  for (const [reason, pattern] of [
+    ["opted_out", /said no to texts/],
+    ["text_to_landline", /a landline cannot get texts/],
+  ]) {
+    const body = JSON.stringify({ status: 422, code: "invalid_phone", reasons: [reason] });
+    await desk.route("**/v1/sign-in/phone/send", (route) =>
+      route.fulfill({ status: 422, contentType: "application/problem+json", body }),
+    );
+    await text.click();
+    await expectSaid(pattern, desk);
+    await desk.unroute("**/v1/sign-in/phone/send");
+  }
+});
+
+step("a sign-in that took too long begins again, with the username", async () => {
+  const desk = clinic.page;
+  await button("Call me with a code", desk).click();
+  const late = await codeSent("call", MOBILE);
+  await clock({ advance_seconds: 601 });
+  await typeCode(late, desk);
+  await expectSaid(/took longer than it may/, desk);
+  assert.equal(await desk.locator("#username").inputValue(), colleague);
+  assert.equal(await desk.locator("#password").inputValue(), "");
+  assert.equal(await focused(desk), "password");
+});
+
+async function enterPassword(password, where) {
+  await where.locator("#username").fill(colleague);
+  await where.locator("#password").fill(password);
+  await button("Sign in with a password", where).click();
+}
+
+async function signOutOf(where) {
+  await button("Sign out", where).click();
+  await at("/", where);
+  await expectSaid(/You are signed out/, where);
+}
+
 /** A passkey that was used elsewhere has counted on: the device here must not fall behind, or it would look like a clone. */
 async function takeBack(copy) {
   const [moved] = await copy.credentials();
@@ -694,15 +1140,15 @@ async function takeBack(copy) {
 }
 
 /** The request takes effect, its answer does not arrive: once. */
-const loseOnce = (pattern) => failOnce(pattern, (route) => route.fetch());
+const loseOnce = (pattern, where = page) => failOnce(pattern, where, (route) => route.fetch());
 
 /** The request does not arrive: once. */
-const dropOnce = (pattern) => failOnce(pattern, () => {});
+const dropOnce = (pattern, where = page) => failOnce(pattern, where, () => {});
 
-async function failOnce(pattern, before) {
+async function failOnce(pattern, where, before) {
   let done = false;
-  await page.route(pattern, async (route) => {
-    if (done || route.request().method() !== "POST") {
+  await where.route(pattern, async (route) => {
+    if (done || route.request().method() === "GET") {
       return route.fallback();
     }
     done = true;
@@ -718,6 +1164,7 @@ try {
   process.exitCode = error instanceof Missing ? 2 : 1;
 } finally {
   await clock({}).catch(() => {});
+  await faults([]).catch(() => {});
   await within(10_000, browser?.close()).catch(() => {});
   // Whatever still waits for the browser waits for nothing.
   process.exit();

@@ -1,4 +1,4 @@
-//! `POST /v1/accounts`: registers an account, and signs its owner in to set it up.
+//! `POST /v1/accounts`: registers an account, with a password or without, and signs its owner in to set it up.
 //!
 //! Calls: one transaction. A repetition of a request (`Idempotency-Key`) reads the account and begins
 //! another session: two more.
@@ -7,15 +7,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderName, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use postern_domain::account::{Account, Methods};
+use postern_domain::account::{Account, Methods, Password};
 use postern_domain::activity::{Event, What};
+use postern_domain::admission::{Factor, Proof};
 use postern_domain::id::{AccountId, EventId};
 use postern_domain::name::{Email, InvalidName, Locale, Username};
 use postern_domain::policy::Policy;
 use postern_domain::session::{Origin, Session};
 use postern_http::{Clock, Problem, Reply, Request, SessionToken, view};
 use postern_keys::{Keyring, Purpose, Random, VersionedMac};
+use postern_passwords::{Hasher, TypedPassword, Weak, judge};
 use postern_store::{IdempotentRequest, OpenedKeyring, Registered, Registration, Store, StoreError};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -34,6 +37,7 @@ pub struct Deps {
     pub clock: Clock,
     pub store: Store,
     pub keyring: OpenedKeyring,
+    pub hasher: Hasher,
     pub policy: Policy,
     pub random: Random,
 }
@@ -43,6 +47,7 @@ pub struct Deps {
 struct Body {
     username: String,
     email: String,
+    password: Option<String>,
     locale: Option<String>,
 }
 
@@ -64,9 +69,22 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let username: Username = body.username.parse().map_err(invalid)?;
     let email: Email = body.email.parse().map_err(invalid)?;
     let locale = body.locale.as_deref().map_or_else(|| Ok(Locale::english()), str::parse).map_err(invalid)?;
+    let password =
+        body.password.map(TypedPassword::try_from).transpose().map_err(|error| weak(error.into()))?;
+    if let Some(password) = &password {
+        judge(password, &username, &email).map_err(weak)?;
+    }
     let keyring = deps.keyring.at(now).await?;
 
-    let account = new_account(AccountId::from_bytes(deps.random.fill()), username, email, locale, now)?;
+    let id = AccountId::from_bytes(deps.random.fill());
+    let hash: Option<SecretString> = match &password {
+        Some(password) => {
+            let hash = deps.hasher.hash(&keyring, &id, password, &deps.random, now).await;
+            Some((&hash.map_err(Problem::unavailable)?).into())
+        }
+        None => None,
+    };
+    let account = new_account(id, username, email, locale, hash.is_some(), now)?;
     let token = SessionToken::from_bytes(deps.random.fill());
     let session = new_session(&token, &account, &request, now);
     let event = Event {
@@ -76,12 +94,14 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         what: What::AccountRegistered,
         place: request.source_ip(),
     };
-    let idempotent = key.map(|key| idempotent_request(&keyring, &key, &account, now)).transpose()?;
+    let content = Content { account: &account, password: password.as_ref() };
+    let idempotent = key.map(|key| content.idempotent(&keyring, &key, now)).transpose()?;
     let registration = Registration {
         account: &account,
         session: &session,
         event: &event,
         idempotent,
+        hash: hash.as_ref(),
         replaced: request.session_id(),
     };
     match deps.store.register(registration, now).await? {
@@ -92,7 +112,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
             "Somebody has this username. Choose another.",
         )),
         Registered::KeyUsed { request: first, account: registered } => {
-            if !is_same_request(&keyring, &first, &account) {
+            if !content.is_same(&keyring, &first) {
                 return Err(Problem::new(
                     StatusCode::UNPROCESSABLE_ENTITY,
                     "idempotency_key_reused",
@@ -102,7 +122,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
             // The first answer was lost: the same outcome, and a cookie of its own.
             let account = deps.store.account(&registered, now).await?.ok_or(StoreError::Conflict)?;
             let session = new_session(&token, &account, &request, now);
-            deps.store.begin_session(&session).await?;
+            deps.store.begin_session(&session, request.session_id()).await?;
             Ok(created(deps, &account, &token, now))
         }
     }
@@ -119,29 +139,38 @@ fn new_account(
     username: Username,
     email: Email,
     locale: Locale,
+    with_password: bool,
     now: Timestamp,
 ) -> Result<Account, Problem> {
+    let forget_at = now.saturating_add(FORGOTTEN_AFTER).map_err(Problem::unavailable)?;
     Ok(Account {
         id,
         username,
         email,
         locale,
         created_at: now,
-        forget_at: Some(now.saturating_add(FORGOTTEN_AFTER).map_err(Problem::unavailable)?),
+        forget_at: (!with_password).then_some(forget_at),
         generation: 0,
         revision: 0,
-        methods: Methods::default(),
+        methods: Methods {
+            password: with_password.then_some(Password { changed_at: now }),
+            ..Methods::default()
+        },
         recovery_code: None,
     })
 }
 
-/// Nothing is proven by registering: the session may enrol, and no more.
+/// What an enrolment proves counts as a proof of the session: a password. It may enrol, and no more.
 fn new_session(token: &SessionToken, account: &Account, request: &Request, now: Timestamp) -> Session {
     Session {
         id: token.id(),
         account: account.id.clone(),
         origin: Origin::Registration,
-        proofs: Vec::new(),
+        // Of a registration that is answered once again: the same instant, while the password is the same.
+        proofs: Proof::of(account, Factor::Password, account.created_at)
+            .filter(|proof| proof.enrolled_at == account.created_at)
+            .into_iter()
+            .collect(),
         generation: account.generation,
         created_at: now,
         last_seen_at: now,
@@ -159,32 +188,47 @@ fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
     }
 }
 
-fn idempotent_request(
-    keyring: &Keyring,
-    key: &str,
-    account: &Account,
-    now: Timestamp,
-) -> Result<IdempotentRequest, Problem> {
-    let mac = keyring.mac(Purpose::IdempotentRequest, &content(account), now);
-    Ok(IdempotentRequest {
-        key: URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_bytes())),
-        request: serde_json::to_string(&mac).map_err(Problem::unavailable)?,
-        expires_at: now.saturating_add(REPEATABLE_FOR).map_err(Problem::unavailable)?,
-    })
+/// What a registration asks for: what its `Idempotency-Key` stands for.
+struct Content<'a> {
+    account: &'a Account,
+    password: Option<&'a TypedPassword>,
 }
 
-/// A MAC and not a hash: an address is guessed too easily from its hash.
-fn is_same_request(keyring: &Keyring, first: &str, account: &Account) -> bool {
-    serde_json::from_str::<VersionedMac>(first)
-        .is_ok_and(|mac| keyring.verify(Purpose::IdempotentRequest, &content(account), &mac))
+impl Content<'_> {
+    fn idempotent(&self, keyring: &Keyring, key: &str, now: Timestamp) -> Result<IdempotentRequest, Problem> {
+        // A MAC and not a hash: an address is guessed too easily from its hash.
+        let mac = self.with_parts(|parts| keyring.mac(Purpose::IdempotentRequest, parts, now));
+        Ok(IdempotentRequest {
+            key: URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_bytes())),
+            request: serde_json::to_string(&mac).map_err(Problem::unavailable)?,
+            expires_at: now.saturating_add(REPEATABLE_FOR).map_err(Problem::unavailable)?,
+        })
+    }
+
+    fn is_same(&self, keyring: &Keyring, first: &str) -> bool {
+        serde_json::from_str::<VersionedMac>(first)
+            .is_ok_and(|mac| self.with_parts(|parts| keyring.verify(Purpose::IdempotentRequest, parts, &mac)))
+    }
+
+    fn with_parts<T>(&self, made: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let account = self.account;
+        let parts = [
+            account.username.as_str().as_bytes(),
+            account.email.as_str().as_bytes(),
+            account.locale.as_str().as_bytes(),
+        ];
+        match self.password {
+            Some(password) => made(&[parts[0], parts[1], parts[2], password.expose_bytes()]),
+            None => made(&parts),
+        }
+    }
 }
 
-fn content(account: &Account) -> [&[u8]; 3] {
-    [
-        account.username.as_str().as_bytes(),
-        account.email.as_str().as_bytes(),
-        account.locale.as_str().as_bytes(),
-    ]
+fn weak(weak: Weak) -> Problem {
+    let detail = "This password is too easy to guess, or too long.";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "weak_password", detail)
+        .with("reasons", json!(weak.reasons))
+        .with("suggestions", weak.suggestions)
 }
 
 fn invalid(name: InvalidName) -> Problem {

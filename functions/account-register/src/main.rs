@@ -3,6 +3,7 @@ use std::sync::Arc;
 use account_register::{Deps, handle};
 use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
 use postern_keys::{KeyService, Kms, KmsKeys, Random};
+use postern_passwords::{AT_ONCE, Hasher};
 use postern_store::{KeyRecords, OpenedKeyring, Store};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,7 +19,14 @@ async fn main() -> Result<(), Error> {
     let kms: Arc<dyn KeyService> = Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys));
     let keyring = OpenedKeyring::new(kms, records);
     keyring.warm(Clock::system().now()).await;
-    let deps =
-        Deps { clock: Clock::system(), store, keyring, policy: settings.policy()?, random: Random::system() };
+    let cost = settings.parsed("ARGON2ID", "a cost such as m=19456,t=2,p=1, at OWASP's floor or above")?;
+    let deps = Deps {
+        clock: Clock::system(),
+        store,
+        keyring,
+        hasher: Hasher::new(cost, AT_ONCE),
+        policy: settings.policy()?,
+        random: Random::system(),
+    };
     serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

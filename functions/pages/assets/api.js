@@ -4,13 +4,17 @@ const PATIENCE_MS = 20_000;
 
 /** What the server refused, with the stable `code` that the pages switch on (RFC 9457). */
 export class Problem extends Error {
-  constructor({ status, code, retryAfter = null, reasons = [] }) {
+  constructor({ status, code, retryAfter = null, reasons = [], suggestions = [], unlock = [], channel = null, channels = [] }) {
     super(code);
     this.name = "Problem";
     this.status = status;
     this.code = code;
     this.retryAfter = retryAfter;
     this.reasons = reasons;
+    this.suggestions = suggestions;
+    this.unlock = unlock;
+    this.channel = channel;
+    this.channels = channels;
   }
 }
 
@@ -22,7 +26,8 @@ export class Unreachable extends Error {
   }
 }
 
-export async function call(method, path, { body, headers = {}, accept = "application/json" } = {}) {
+/** `dated` adds the server's own time to the answer, as `date`: instants are counted down from that, not from the clock here. */
+export async function call(method, path, { body, headers = {}, accept = "application/json", dated = false } = {}) {
   const init = {
     method,
     headers: { Accept: accept, ...headers },
@@ -55,7 +60,8 @@ export async function call(method, path, { body, headers = {}, accept = "applica
     return null;
   }
   try {
-    return JSON.parse(text);
+    const answer = JSON.parse(text);
+    return dated ? { ...answer, date: Date.parse(response.headers.get("Date") ?? "") } : answer;
   } catch (cause) {
     throw new Unreachable(cause);
   }
@@ -69,6 +75,11 @@ export const account = () => call("GET", "/v1/account");
 
 export const passkeySignInOptions = () => call("POST", "/v1/sign-in/passkey/options", { body: {} });
 export const passkeySignIn = (body) => call("POST", "/v1/sign-in/passkey", { body });
+/** These begin with `{ username }` and go on with `{ sign_in }`. */
+export const passwordSignIn = (body) => call("POST", "/v1/sign-in/password", { body });
+export const authenticatorSignIn = (body) => call("POST", "/v1/sign-in/authenticator", { body });
+export const phoneCodeSend = (body) => call("POST", "/v1/sign-in/phone/send", { body, dated: true });
+export const phoneCodeVerify = (body) => call("POST", "/v1/sign-in/phone/verify", { body });
 export const signOut = () => call("DELETE", "/v1/session");
 
 export const passkeyEnrolOptions = () => call("POST", "/v1/account/passkeys/options", { body: {} });
@@ -76,6 +87,13 @@ export const passkeyEnrol = (body) => call("POST", "/v1/account/passkeys", { bod
 export const passkeyRename = (id, name) =>
   call("PATCH", `/v1/account/passkeys/${encodeURIComponent(id)}`, { body: { name } });
 export const passkeyRemove = (id) => call("DELETE", `/v1/account/passkeys/${encodeURIComponent(id)}`);
+
+export const passwordSet = (body) => call("PUT", "/v1/account/password", { body });
+
+export const phoneAdd = (body) => call("POST", "/v1/account/phones", { body, dated: true });
+export const phoneConfirm = (id, code) =>
+  call("POST", `/v1/account/phones/${encodeURIComponent(id)}/confirm`, { body: { code } });
+export const phoneRemove = (id) => call("DELETE", `/v1/account/phones/${encodeURIComponent(id)}`);
 
 export const recoveryCodeIssue = () => call("POST", "/v1/account/recovery-code", { body: {} });
 export const recoveryCode = () => call("GET", "/v1/account/recovery-code");
@@ -99,9 +117,15 @@ function problem(response, text) {
     status: response.status,
     code: typeof told.code === "string" ? told.code : codeOf(response.status),
     retryAfter: Number.isFinite(wait) ? wait : null,
-    reasons: Array.isArray(told.reasons) ? told.reasons : [],
+    reasons: texts(told.reasons),
+    suggestions: texts(told.suggestions),
+    unlock: texts(told.unlock),
+    channel: typeof told.channel === "string" ? told.channel : null,
+    channels: texts(told.channels),
   });
 }
+
+const texts = (value) => (Array.isArray(value) ? value.filter((each) => typeof each === "string") : []);
 
 function codeOf(status) {
   if (status === 429) {

@@ -1,13 +1,17 @@
-// `/manage`: my ID, its passkeys, and the menu on the right. The view is the address's fragment, so that it can be linked to.
+// `/manage`: my ID, its passkeys, phones and password, and the menu on the right. The view is the address's fragment, so that it can
+// be linked to.
 
 import * as api from "./api.js";
-import { byId, el, hush, leave, press, report, say, time } from "./page.js";
-import { enrol, obstacle } from "./passkeys.js";
+import { byId, el, hush, leave, policyDate, press, report, say, time } from "./page.js";
+import { enrol, noPasskeys } from "./passkeys.js";
+import { passwordForm } from "./password-form.js";
+import { phoneForm } from "./phone-form.js";
 import { showCode } from "./recovery-code-card.js";
 import { device, provenBy } from "./sentences.js";
 import { ask, sendOn, withSession } from "./step-up.js";
 
 const LONGEST_NAME = 64;
+const MOST_PHONES = 5;
 
 let account = null;
 let takeCodeAway = () => {};
@@ -19,9 +23,9 @@ async function start() {
   account = await api.account().catch(sendOn);
   byId("who").textContent = account.username;
   byId("desk").hidden = false;
-  const hindrance = obstacle();
-  if (hindrance) {
-    byId("cannot").replaceChildren(...hindrance);
+  const lacking = noPasskeys();
+  if (lacking) {
+    byId("cannot").textContent = lacking;
     byId("cannot").hidden = false;
     byId("add-passkey").hidden = true;
   }
@@ -73,12 +77,39 @@ async function refresh() {
   showId();
 }
 
-// ---- my ID and passkeys ----
+// ---- my ID ----
 
-const NEEDED = {
-  add_passkey: () => "Add a passkey.",
-  download_recovery_code: () => el("a", { href: "/recovery-code" }, "Save your recovery code"),
+const DOING = {
+  add_passkey: "add a passkey",
+  get_authenticator: "get an authenticator",
+  verify_phone: "verify a phone number",
+  set_password: "set a password",
 };
+
+/** What is asked of the account, and until when. Of the set-ups one is enough: they are one thing to do, not as many as they are. */
+function needed() {
+  const items = [];
+  const ofSetUps = account.action_needed.filter(({ completes }) => completes.length > 0);
+  if (ofSetUps.length > 0) {
+    const ways = [...new Set(ofSetUps.flatMap(({ completes }) => completes))].map((setUp) =>
+      ofSetUps.filter(({ action, completes }) => completes.includes(setUp) && Object.hasOwn(DOING, action)).map(({ action }) => action),
+    );
+    // A way that takes all of another and more is no way to recommend.
+    const best = ways.filter((way) => !ways.some((other) => other.length < way.length && other.every((action) => way.includes(action))));
+    const words = best.map((way) => way.map((action) => DOING[action]).join(" and "));
+    items.push([el("a", { href: "/set-up" }, "Complete a set-up"), ` ${by(ofSetUps[0])}: ${words.join(", or ")}.`]);
+  }
+  const code = account.action_needed.find(({ action }) => action === "download_recovery_code");
+  if (code) {
+    items.push([el("a", { href: "/recovery-code" }, "Save your recovery code"), ` ${by(code)}.`]);
+  }
+  return items.map((item) => el("li", {}, ...item));
+}
+
+function by({ deadline }) {
+  const { past, text } = policyDate(deadline);
+  return past ? "(it is asked of everyone now)" : `by ${text}`;
+}
 
 function showId() {
   byId("state").replaceChildren(
@@ -86,9 +117,8 @@ function showId() {
       ? el("span", { class: "badge" }, "Ready for the portal")
       : el("span", { class: "badge warn" }, "Something is missing"),
   );
-  const needed = account.action_needed.filter(({ action }) => Object.hasOwn(NEEDED, action));
-  byId("needed").hidden = needed.length === 0;
-  byId("needed").replaceChildren(...needed.map(({ action }) => el("li", {}, NEEDED[action]())));
+  byId("needed").replaceChildren(...needed());
+  byId("needed").hidden = byId("needed").childElementCount === 0;
   byId("facts").replaceChildren(
     ...facts([
       ["Username", account.username],
@@ -99,9 +129,13 @@ function showId() {
   const { passkeys } = account.methods;
   byId("no-passkeys").hidden = passkeys.length > 0;
   byId("passkeys").replaceChildren(...passkeys.map(passkeyItem));
+  showPhones();
+  showPassword();
 }
 
 const facts = (pairs) => pairs.flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)]);
+
+// ---- passkeys ----
 
 function passkeyItem(passkey) {
   const item = el("li", { "data-id": passkey.id });
@@ -182,7 +216,7 @@ function renameForm(passkey, item) {
     press(
       send,
       async () => {
-        await withSession(account.id, () => api.passkeyRename(passkey.id, name));
+        await withSession(account, () => api.passkeyRename(passkey.id, name));
         await refresh();
         back();
         say("The passkey has its new name.");
@@ -209,22 +243,149 @@ async function removePasskey(button, passkey) {
   await press(
     button,
     async () => {
-      await withSession(account.id, () => api.passkeyRemove(passkey.id));
+      await withSession(account, () => api.passkeyRemove(passkey.id));
       await refresh();
       byId("passkeys-title").focus();
       say("The passkey is removed.");
     },
-    { not_found: "This passkey was removed before. Reload the page to see how things stand." },
+    {
+      not_found: "This passkey was removed before. Reload the page to see how things stand.",
+      would_break_set_up:
+        "This is what you sign in with: without it you could no longer get in. Add another passkey first, then remove this one.",
+    },
   );
 }
 
 byId("add-passkey").addEventListener("click", () =>
   press(byId("add-passkey"), async () => {
-    const passkey = await withSession(account.id, () => enrol(account));
+    const passkey = await withSession(account, () => enrol(account));
     await refresh();
     say(`The passkey "${passkey.name}" is added. Give it a name that you will know it by.`);
   }),
 );
+
+// ---- phones ----
+
+const LINES = { mobile: "Mobile", landline: "Landline", voip: "Internet phone" };
+
+function showPhones() {
+  const { phones } = account.methods;
+  byId("no-phones").hidden = phones.length > 0;
+  byId("phones").replaceChildren(...phones.map(phoneItem));
+  const full = phones.length >= MOST_PHONES;
+  byId("enough-phones").hidden = !full;
+  byId("add-phone").hidden = full || !byId("phone-form").hidden;
+}
+
+function phoneItem(phone) {
+  const name = `the number ending in ${phone.ending}`;
+  const remove = el("button", { type: "button", class: "plain danger" }, "Remove", hiddenName({ name }));
+  remove.addEventListener("click", () => removePhone(remove, phone));
+  const gets = phone.channels.includes("text") ? "texts and calls" : "calls only";
+  return el(
+    "li",
+    { "data-id": phone.id },
+    el(
+      "div",
+      { class: "row" },
+      el(
+        "div",
+        {},
+        el("h4", {}, `Ending in ${phone.ending}`),
+        el("p", { class: "muted small" }, [LINES[phone.line_type], gets].filter(Boolean).join(" · ")),
+        el("p", { class: "muted small" }, "Verified ", time(phone.verified_at)),
+      ),
+      el("div", { class: "buttons" }, remove),
+    ),
+  );
+}
+
+byId("add-phone").addEventListener("click", () => {
+  hush();
+  byId("phone-form").hidden = false;
+  byId("add-phone").hidden = true;
+  phoneForm(byId("phone-form"), account, {
+    done: async (after, { ending }) => {
+      account = after;
+      closePhoneForm();
+      byId("phones-title").focus();
+      say(`The number ending in ${ending} is verified and added.`);
+    },
+    cancel: () => {
+      closePhoneForm();
+      byId("add-phone").focus();
+    },
+  });
+});
+
+function closePhoneForm() {
+  byId("phone-form").replaceChildren();
+  byId("phone-form").hidden = true;
+  showId();
+}
+
+async function removePhone(button, phone) {
+  const agreed = await ask({
+    question: `Remove the number ending in ${phone.ending}?`,
+    consequence: "No code goes to it any more, and the other sessions that were signed in with it end.",
+    agree: "Remove",
+    decline: "Keep it",
+  });
+  if (!agreed) {
+    return;
+  }
+  await press(
+    button,
+    async () => {
+      await withSession(account, () => api.phoneRemove(phone.id));
+      await refresh();
+      byId("phones-title").focus();
+      say(`The number ending in ${phone.ending} is removed.`);
+    },
+    {
+      not_found: "This number was removed before. Reload the page to see how things stand.",
+      would_break_set_up:
+        "You sign in with this number: without it you could no longer get in. Add another number or a passkey first, then remove this one.",
+    },
+  );
+}
+
+// ---- password ----
+
+function showPassword() {
+  const { password } = account.methods;
+  byId("password-state").replaceChildren(...(password ? ["Changed ", time(password.changed_at), "."] : ["You have no password."]));
+  byId("set-password").textContent = password ? "Change the password" : "Set a password";
+  byId("set-password").hidden = !byId("password-form").hidden;
+}
+
+byId("set-password").addEventListener("click", () => {
+  hush();
+  const had = account.methods.password !== null;
+  const form = passwordForm(account, {
+    submit: had ? "Change the password" : "Set the password",
+    done: async (after) => {
+      account = after;
+      closePasswordForm();
+      byId("password-title").focus();
+      say(had ? "The password is changed. Every other session has ended." : "The password is set.");
+    },
+    cancel: () => {
+      closePasswordForm();
+      byId("set-password").focus();
+    },
+  });
+  byId("password-form").replaceChildren(form.element);
+  byId("password-form").hidden = false;
+  byId("set-password").hidden = true;
+  form.focus();
+});
+
+function closePasswordForm() {
+  byId("password-form").replaceChildren();
+  byId("password-form").hidden = true;
+  showId();
+}
 
 // ---- recovery code ----
 
@@ -246,7 +407,7 @@ function showCodeChoice() {
 
 byId("show-code").addEventListener("click", () =>
   press(byId("show-code"), async () => {
-    reveal(await withSession(account.id, api.recoveryCode));
+    reveal(await withSession(account, api.recoveryCode));
   }),
 );
 
@@ -264,11 +425,11 @@ byId("new-code").addEventListener("click", async () => {
     return;
   }
   await press(byId("new-code"), async () => {
-    await withSession(account.id, api.recoveryCodeIssue);
+    await withSession(account, api.recoveryCodeIssue);
     // Known from here on, also when the answer to the next call is lost: there is a code to get.
     account.recovery_code = { issued_at: new Date().toISOString(), downloaded_at: null };
     byId("show-code").hidden = false;
-    reveal(await withSession(account.id, api.recoveryCode));
+    reveal(await withSession(account, api.recoveryCode));
     say("This is your new code. Save it now: the old one is worthless.");
   });
 });
@@ -298,7 +459,7 @@ async function refreshCode() {
 // ---- sessions ----
 
 async function showSessions() {
-  const { sessions } = await withSession(account.id, api.sessions);
+  const { sessions } = await withSession(account, api.sessions);
   byId("sessions").replaceChildren(...sessions.map(sessionItem));
 }
 
@@ -310,7 +471,7 @@ function sessionItem(session) {
     press(
       end,
       async () => {
-        await withSession(account.id, () => api.sessionEnd(session.id));
+        await withSession(account, () => api.sessionEnd(session.id));
         await showSessions();
         byId("sessions-title").focus();
         say("The session is ended.");
@@ -345,6 +506,14 @@ const WHAT = {
   passkey_renamed: "Passkey renamed",
   passkey_removed: "Passkey removed",
   passkey_counter_refused: "A passkey was refused: it may have been copied",
+  password_set: "Password set",
+  password_changed: "Password changed",
+  password_locked: "Password locked: too many wrong ones",
+  password_disabled: "Password switched off: a hundred wrong ones in a row",
+  phone_added: "Phone number added",
+  phone_removed: "Phone number removed",
+  phone_locked: "Phone codes locked: too many wrong ones",
+  phone_disabled: "Phone codes switched off: a hundred wrong ones in a row",
   recovery_code_issued: "Recovery code issued",
   recovery_code_downloaded: "Recovery code shown or downloaded",
   session_ended: "Session ended",
@@ -353,7 +522,7 @@ const WHAT = {
 let cursor = null;
 
 async function showActivity() {
-  const page = await withSession(account.id, () => api.activity());
+  const page = await withSession(account, () => api.activity());
   byId("events").replaceChildren();
   appendEvents(page);
 }
@@ -375,7 +544,7 @@ function appendEvents(page) {
 
 byId("more").addEventListener("click", () =>
   press(byId("more"), async () => {
-    const items = appendEvents(await withSession(account.id, () => api.activity(cursor)));
+    const items = appendEvents(await withSession(account, () => api.activity(cursor)));
     // The button may be gone now, and the focus with it: it goes to the first of the earlier ones.
     items[0]?.querySelector("h3").focus();
   }),

@@ -1,6 +1,6 @@
 // What every page shares: building elements, saying things, being busy once, and where to go next.
 
-import { sentence } from "./sentences.js";
+import { sentence, wait } from "./sentences.js";
 
 export const byId = (id) => document.getElementById(id);
 
@@ -18,21 +18,40 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** The live regions stand in the page from the start: screen readers miss those that come with their text. */
+/**
+ * The live regions stand in the page from the start: screen readers miss those that come with their text. A dialog brings its own,
+ * because everything behind it is inert: the innermost is spoken to.
+ */
+const regions = [{ status: byId("status"), alert: byId("alert") }];
+
+const here = () => regions.at(-1);
+
+/** Speaks into `status` and `alert` until the returned function is called. */
+export function speakInto(status, alert) {
+  const mine = { status, alert };
+  regions.push(mine);
+  return () => {
+    const at = regions.indexOf(mine);
+    if (at > 0) {
+      regions.splice(at, 1);
+    }
+  };
+}
+
 export function say(text) {
-  byId("alert").textContent = "";
-  byId("status").textContent = text;
+  here().alert.textContent = "";
+  here().status.textContent = text;
 }
 
 export function warn(text) {
-  byId("status").textContent = "";
-  byId("alert").textContent = text;
-  byId("alert").scrollIntoView({ block: "nearest" });
+  here().status.textContent = "";
+  here().alert.textContent = text;
+  here().alert.scrollIntoView({ block: "nearest" });
 }
 
 export function hush() {
-  byId("status").textContent = "";
-  byId("alert").textContent = "";
+  here().status.textContent = "";
+  here().alert.textContent = "";
 }
 
 /** The person said no to a question of ours: nothing to report. */
@@ -44,6 +63,10 @@ export class Declined extends Error {}
  */
 export async function press(button, action, instead = {}) {
   if (button.getAttribute("aria-busy") === "true") {
+    return false;
+  }
+  if (held.has(button)) {
+    say(wait(held.get(button).left()));
     return false;
   }
   button.setAttribute("aria-busy", "true");
@@ -67,6 +90,83 @@ export function report(error, instead = {}) {
     console.error(error);
   }
   warn(sentence(error, instead));
+}
+
+const held = new WeakMap();
+
+/**
+ * Keeps buttons from being pressed for `seconds`, and shows in `note` how long still: "`words` 0:27". The note's own live region says
+ * nothing while it counts, and `free` once at the end.
+ */
+export function hold(buttons, seconds, note, words, free) {
+  buttons.forEach((button) => held.get(button)?.stop());
+  note.replaceChildren();
+  const status = el("span", { role: "status" });
+  const timer = el("span", { role: "timer" });
+  const counting = el("span", {}, `${words} `, timer, ".");
+  note.append(counting, status);
+  const release = () => {
+    for (const button of buttons) {
+      held.delete(button);
+      button.removeAttribute("aria-disabled");
+    }
+  };
+  const count = countDown(note, seconds, {
+    tick: (left) => (timer.textContent = minutes(left)),
+    done: () => {
+      release();
+      counting.remove();
+      status.textContent = free;
+    },
+  });
+  const entry = {
+    left: count.left,
+    stop: () => {
+      count.stop();
+      release();
+      note.replaceChildren();
+    },
+  };
+  for (const button of seconds > 0 ? buttons : []) {
+    held.set(button, entry);
+    button.setAttribute("aria-disabled", "true");
+  }
+  return entry;
+}
+
+/**
+ * Counts whole seconds down for as long as `place` is in the page. By the difference of two readings of the clock here: what the clock
+ * says matters not, and a machine that slept has not stood still.
+ */
+export function countDown(place, seconds, { tick, done }) {
+  const end = Date.now() + seconds * 1000;
+  const left = () => Math.max(0, Math.ceil((end - Date.now()) / 1000));
+  let seen = false;
+  let timer;
+  const step = () => {
+    if (seen && !place.isConnected) {
+      return;
+    }
+    seen ||= place.isConnected;
+    tick(left());
+    if (left() === 0) {
+      done();
+    } else {
+      timer = setTimeout(step, (end - Date.now()) % 1000 || 1000);
+    }
+  };
+  // Not within the caller's turn: what it sets up after this call stands by the time that the count may be done.
+  timer = setTimeout(step);
+  tick(left());
+  return { left, stop: () => clearTimeout(timer) };
+}
+
+/** "0:27", "9:05", "1:00:00". */
+export function minutes(seconds) {
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, rest] = [Math.floor(seconds / 3600), seconds % 3600];
+  const ending = `${two(rest % 60)}`;
+  return hours > 0 ? `${hours}:${two(Math.floor(rest / 60))}:${ending}` : `${Math.floor(rest / 60)}:${ending}`;
 }
 
 /** Leaves the page, and stops whoever awaits this from going on with it. */

@@ -66,27 +66,28 @@ export async function signIn({ mediation, signal, chosen } = {}) {
   return api.passkeySignIn({ sign_in, credential: assertionJson(credential) });
 }
 
-/** Why no passkey can work here, as a paragraph's content; null when one can. */
-export function obstacle() {
-  // An IP address is never a relying party id (WebAuthn Level 3 §5.1.3, "effective domain").
-  if (/^(\d+\.){3}\d+$|^\[/.test(location.hostname)) {
-    const loopback = /^127\.|^\[::1\]$/.test(location.hostname);
-    if (!loopback) {
-      return ["Passkeys do not work at an IP address. Open the portal by its name."];
-    }
-    const here = new URL(location.href);
-    here.hostname = "localhost";
-    return [
-      "Passkeys do not work at an IP address. Open ",
-      el("a", { href: here.href }, `${here.host}${here.pathname}`),
-      " instead.",
-    ];
+/**
+ * Why nothing can work at this address, as a paragraph's content; null when it can. An IP address is never a relying party id (WebAuthn
+ * Level 3 §5.1.3, "effective domain"), and never one of the portal's origins.
+ */
+export function misplaced() {
+  if (!/^(\d+\.){3}\d+$|^\[/.test(location.hostname)) {
+    return null;
   }
-  if (!supported()) {
-    return ["This browser does not offer passkeys. Open the portal in a current Chrome, Edge, Firefox or Safari."];
+  const loopback = /^127\.|^\[::1\]$/.test(location.hostname);
+  if (!loopback) {
+    return ["Passkeys do not work at an IP address. Open the portal by its name."];
   }
-  return null;
+  const here = new URL(location.href);
+  here.hostname = "localhost";
+  return ["Passkeys do not work at an IP address. Open ", el("a", { href: here.href }, `${here.host}${here.pathname}`), " instead."];
 }
+
+/** Why no passkey can be used or made here, where another way in can; null when one can. */
+export const noPasskeys = () =>
+  supported()
+    ? null
+    : "This browser does not offer passkeys. For one, open the portal in a current Chrome, Edge, Firefox or Safari.";
 
 // ---- JSON, by the browser where it can and by hand where it cannot ----
 

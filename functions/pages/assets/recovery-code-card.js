@@ -20,7 +20,7 @@ export function showCode(place, { code, issued_at }, account, saved) {
   const download = el("button", { type: "button", class: "main" }, "Download");
   download.addEventListener("click", () =>
     press(download, async () => {
-      const file = await withSession(account.id, api.recoveryCodeFile);
+      const file = await withSession(account, api.recoveryCodeFile);
       // Another window may have issued a new code since: the file would hold that one, the screen the dead one.
       if (!file.text.includes(code)) {
         throw new api.Problem({ status: 409, code: "not_found" });

@@ -27,9 +27,9 @@ async function start() {
  */
 async function codeOf(account) {
   if (account.recovery_code === null) {
-    await withSession(account.id, api.recoveryCodeIssue);
+    await withSession(account, api.recoveryCodeIssue);
   }
-  return withSession(account.id, api.recoveryCode);
+  return withSession(account, api.recoveryCode);
 }
 
 function markSaved() {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, leave, nextPage, offerToGoOn, press, sayWhy } from "./page.js";
-import { obstacle } from "./passkeys.js";
+import { misplaced } from "./passkeys.js";
 import { sentence } from "./sentences.js";
 
 const form = byId("register");
@@ -15,7 +15,7 @@ const FIELD_OF = { invalid_username: "username", username_taken: "username", inv
 let attempt = { body: null, key: null };
 
 async function start() {
-  const hindrance = obstacle();
+  const hindrance = misplaced();
   if (hindrance) {
     byId("alert").append(...hindrance);
     return;

@@ -10,9 +10,8 @@ const REFUSALS = {
   body_too_large: "That was too long. Shorten what you entered and try again.",
   wrong_origin: "This page was not opened at the portal's own address. Open the portal afresh and try again.",
   idempotency_key_reused: "That was sent before with other words. Press the button again.",
-  wrong_credentials:
-    "That passkey does not open an ID here. It may have been removed. Use another passkey, or register if you are new.",
-  sign_in_expired: "That took longer than it may. Start again: the new attempt has all its time.",
+  wrong_credentials: "That does not open the ID. Check what you entered and try again.",
+  sign_in_expired: "That took longer than it may, or was used before. Start again: the new attempt has all its time.",
   locked: "There were too many wrong attempts.",
   too_many_requests: "That was too often in a short time.",
   unavailable: "The portal cannot answer right now. Nothing is lost.",
@@ -24,12 +23,48 @@ const REFUSALS = {
   passkey_exists: "This passkey is on your ID already. There is nothing more to do.",
   passkey_refused: "The portal could not take this passkey. Add it again; if that fails too, use another device, browser or security key.",
   would_break_set_up:
-    "This is what you sign in with: without it you could no longer get in. Add another passkey first, then remove this one.",
+    "This is what you sign in with: without it you could no longer get in. Add another way to sign in first, then remove this one.",
+  too_many_phones: "Your ID has five numbers, and more it cannot have. Remove one first.",
   no_recovery_code: "You have no recovery code yet. Issue one.",
   step_up_required: "Confirm that it is you, then try again.",
-  set_up_required: "Finish your set-up first: add a passkey and save your recovery code.",
+  set_up_required: "Finish your set-up first, and save your recovery code.",
   email_recovery_retired: "Email no longer gets you back in. Use your recovery code.",
   invalid_phone: "That number cannot be used. Enter a mobile or a direct landline number, without an extension.",
+};
+
+/** What `reasons` add to a refusal: every one is a sentence of its own. */
+const REASONS = {
+  invalid_phone: {
+    not_a_number: "That is not a whole phone number. Enter it with its area code, like (212) 555-0123.",
+    extension:
+      "A number with an extension cannot be used: nobody could dial it for the code. Enter a mobile or a direct landline number.",
+    line_type: "That kind of number cannot be used. Enter a mobile or a direct landline number, not an internet, toll-free or premium one.",
+    country: "Numbers of that country cannot be used here. Enter another number.",
+    text_to_landline: "That number is a landline, and a landline cannot get texts. Have the code told in a call instead.",
+    opted_out:
+      "That number has said no to texts from here, so none can be sent to it. Have the code told in a call, or use another number.",
+  },
+  weak_password: {
+    too_short: "That password is too short. Use at least 8 characters.",
+    too_long: "That password is too long: it has more than 1,024 bytes.",
+    common: "That password is on the lists of passwords that are tried first. Choose one that is yours alone.",
+    contains_username: "That password contains your username, or is a part of it. Leave the name out.",
+    guessable: "That password is too easy to guess. Make it longer, or use a few words that do not belong together.",
+  },
+};
+
+/** How the places say some of the refusals; see `instead`. */
+export const OF_PASSKEY = {
+  wrong_credentials:
+    "That passkey does not open an ID here. It may have been removed. Use another passkey, or register if you are new.",
+};
+export const OF_PASSWORD = {
+  wrong_credentials: "That username and password do not go together. Check both, or get a code by text or call instead.",
+  locked: "There were too many wrong passwords.",
+};
+export const OF_CODE = {
+  wrong_credentials: "That code is not right, or no longer good. Check the digits, or have another code sent.",
+  locked: "There were too many wrong codes.",
 };
 
 const BROWSER = {
@@ -56,7 +91,7 @@ export function sentence(error, instead = {}) {
     return navigator.onLine ? NO_ANSWER : OFFLINE;
   }
   if (error instanceof Problem) {
-    const text = instead[error.code] ?? REFUSALS[error.code] ?? fallback(error.status);
+    const text = instead[error.code] ?? reasons(error) ?? unsent(error) ?? REFUSALS[error.code] ?? fallback(error.status);
     return error.retryAfter === null ? text : `${text} ${wait(error.retryAfter)}`;
   }
   if (error instanceof DOMException) {
@@ -69,8 +104,24 @@ function fallback(status) {
   return status >= 500 ? REFUSALS.unavailable : REFUSALS.bad_request;
 }
 
+function reasons({ code, reasons, suggestions }) {
+  const told = reasons.map((reason) => REASONS[code]?.[reason]).filter(Boolean);
+  return told.length === 0 ? null : [...told, ...suggestions].join(" ");
+}
+
+const UNSENT = { text: "The text could not be sent. Nothing is lost.", call: "The call could not be placed. Nothing is lost." };
+const OTHERWISE = { text: "A text may get through: ask for one.", call: "A call may get through: ask for one." };
+
+/** A code that could not be sent: the other channel may be able to. */
+function unsent({ code, channel, channels }) {
+  if (code !== "unavailable" || !Object.hasOwn(UNSENT, channel ?? "")) {
+    return null;
+  }
+  return [UNSENT[channel], ...channels.map((other) => OTHERWISE[other]).filter(Boolean)].join(" ");
+}
+
 /** Rounded up: whoever waits as long as it says is let in. */
-function wait(seconds) {
+export function wait(seconds) {
   const [count, unit] =
     seconds < 90
       ? [Math.max(1, Math.ceil(seconds)), "second"]

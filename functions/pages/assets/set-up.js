@@ -1,8 +1,10 @@
-// `/set-up`: the notice's three set-ups, and the passkey carried out.
+// `/set-up`: the notice's three set-ups. Each is carried out here, as far as the portal offers it; the choice is the address's fragment.
 
 import * as api from "./api.js";
 import { byId, el, leave, nextPage, policyDate, press, report } from "./page.js";
-import { enrol, obstacle } from "./passkeys.js";
+import { enrol, noPasskeys } from "./passkeys.js";
+import { passwordForm } from "./password-form.js";
+import { phoneForm } from "./phone-form.js";
 import { sendOn, withSession } from "./step-up.js";
 
 const TITLES = {
@@ -11,12 +13,47 @@ const TITLES = {
   password_and_phone: "Password and phone",
 };
 
-async function start() {
-  const [account, policy] = await Promise.all([api.account(), api.policy()]).catch(sendOn);
-  byId("who").textContent = account.username;
-  byId("rule").replaceChildren(rule(policy));
-  byId("rule").hidden = false;
+/** The set-ups that are walked through in steps; an authenticator cannot be added here yet. */
+const PATHS = { "#password-and-phone": "password_and_phone" };
 
+let account = null;
+let policy = null;
+
+async function start() {
+  [account, policy] = await Promise.all([api.account(), api.policy()]).catch(sendOn);
+  byId("who").textContent = account.username;
+  show();
+}
+
+function show() {
+  const path = PATHS[location.hash] ?? null;
+  const walk = path !== null && !account.set_ups[path];
+  byId("choices").hidden = walk;
+  byId("path").hidden = !walk;
+  byId("title").textContent = walk ? `Set up: ${TITLES[path].toLowerCase()}` : "Choose how you will sign in";
+  if (walk) {
+    showPath();
+  } else {
+    showChoices();
+  }
+}
+
+window.addEventListener("hashchange", () => {
+  if (account === null) {
+    return;
+  }
+  show();
+  if (!byId("choices").hidden) {
+    byId("main").focus();
+    window.scrollTo(0, 0);
+  }
+});
+
+// ---- the three set-ups ----
+
+function showChoices() {
+  byId("rule").textContent = rule(policy);
+  byId("other-set-ups").replaceChildren();
   for (const setUp of policy.set_ups) {
     const facts = [
       ["What it is", setUp.what],
@@ -25,39 +62,104 @@ async function start() {
     ].flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)]);
     if (setUp.id === "passkey") {
       byId("passkey-facts").replaceChildren(...facts);
+      tellDone(byId("passkey-done"), doneOf("passkey"));
     } else {
-      byId("other-set-ups").append(
-        el(
-          "section",
-          { class: "card" },
-          el("h3", {}, TITLES[setUp.id] ?? setUp.id),
-          el("dl", { class: "facts" }, ...facts),
-        ),
-      );
+      byId("other-set-ups").append(card(setUp.id, facts));
     }
   }
-  byId("passkey").hidden = false;
-  byId("others").hidden = byId("other-set-ups").childElementCount === 0;
 
-  const hindrance = obstacle();
-  if (hindrance) {
-    byId("cannot").replaceChildren(...hindrance);
-    byId("cannot").hidden = false;
-    byId("add-passkey").hidden = true;
-  } else if (account.set_ups.passkey) {
-    byId("add-passkey").hidden = true;
-    byId("go-on").hidden = false;
-    byId("go-on").setAttribute("href", nextPage(account));
-    byId("status").textContent = "Your ID has a passkey. This set-up is done.";
+  const lacking = noPasskeys();
+  byId("cannot").hidden = lacking === null || account.set_ups.passkey;
+  byId("cannot").textContent = lacking ?? "";
+  byId("add-passkey").hidden = lacking !== null || account.set_ups.passkey;
+  byId("go-on").hidden = !Object.values(account.set_ups).includes(true);
+  byId("go-on").setAttribute("href", nextPage(account));
+}
+
+function card(id, facts) {
+  const done = el("ul", { class: "done" });
+  tellDone(done, doneOf(id));
+  const [address] = Object.entries(PATHS).find(([, path]) => path === id) ?? [];
+  let way = null;
+  if (account.set_ups[id]) {
+    way = null;
+  } else if (address) {
+    way = el("a", { class: "button full", href: address }, `Set up ${TITLES[id].toLowerCase()}`);
+  } else {
+    way = el("p", { class: "muted small" }, "An authenticator cannot be added here yet.");
   }
+  return el("section", { class: "card" }, el("h3", {}, TITLES[id] ?? id), el("dl", { class: "facts" }, ...facts), done, way);
+}
 
-  byId("add-passkey").addEventListener("click", () =>
-    press(byId("add-passkey"), async () => {
-      await withSession(account.id, () => enrol(account));
-      // Asked again, not assumed: what is missing now is the server's to say.
-      await leave(nextPage(await api.account()));
-    }),
-  );
+/** What the account has of a set-up, in words. */
+function doneOf(id) {
+  const { passkeys, password, authenticator, phones } = account.methods;
+  const phone = phones.map(({ ending }) => `Phone verified, ending in ${ending}`).slice(0, 1);
+  return {
+    passkey: passkeys.length > 0 ? ["A passkey is added"] : [],
+    authenticator_and_phone: [...(authenticator ? ["Authenticator added"] : []), ...phone],
+    password_and_phone: [...(password ? ["Password set"] : []), ...phone],
+  }[id];
+}
+
+function tellDone(list, items = []) {
+  list.replaceChildren(...items.map((item) => el("li", {}, item)));
+  list.hidden = items.length === 0;
+}
+
+byId("add-passkey").addEventListener("click", () =>
+  press(byId("add-passkey"), async () => {
+    await withSession(account, () => enrol(account));
+    await goOn("passkey", await api.account());
+  }),
+);
+
+// ---- password and phone, step by step ----
+
+const PASSWORD = {
+  at: "Step 1 of 2",
+  title: "Choose a password",
+  what: "You sign in with it, and with a code to your phone. Use it nowhere else.",
+};
+const NUMBER = {
+  at: "Step 2 of 2",
+  title: "Add your phone",
+  what: "A one-time code goes to it when you sign in, and when you are locked out.",
+};
+// Its own heading says what it is.
+const CODE = { at: "Step 2 of 2", title: "", what: "" };
+
+function showPath() {
+  const done = (after) => goOn("password_and_phone", after);
+  tellDone(byId("path-done"), doneOf("password_and_phone"));
+  if (account.methods.password === null) {
+    const form = passwordForm(account, { submit: "Go on", done });
+    byId("path-step").replaceChildren(form.element);
+    stand(PASSWORD);
+    form.focus();
+  } else {
+    phoneForm(byId("path-step"), account, {
+      done,
+      step: (name) => stand(name === "code" ? CODE : NUMBER),
+    });
+  }
+}
+
+function stand({ at, title, what }) {
+  byId("path-at").textContent = at;
+  byId("path-title").textContent = title;
+  byId("path-title").hidden = title === "";
+  byId("path-what").textContent = what;
+  byId("path-what").hidden = what === "";
+}
+
+/** The next step, by the account as the server tells it; once the set-up is complete, the next page. */
+async function goOn(setUp, after) {
+  account = after;
+  if (account.set_ups[setUp]) {
+    await leave(nextPage(account));
+  }
+  show();
 }
 
 function rule({ email_recovery_ends_at, set_up_required_from }) {

@@ -1,21 +1,42 @@
-// `/`: sign in. The ways to sign in stand side by side; each ends in `proven`, whatever proved it.
+// `/`: sign in. The ways to begin stand here; what follows a first proof, whichever it was, is `sign-in-steps.js`.
 
 import * as api from "./api.js";
+import { markField, showable } from "./fields.js";
 import { byId, leave, nextPage, offerToGoOn, press, report, sayWhy, warn } from "./page.js";
-import { autofillAvailable, obstacle, signIn } from "./passkeys.js";
+import { autofillAvailable, misplaced, noPasskeys, signIn } from "./passkeys.js";
+import { OF_PASSKEY } from "./sentences.js";
+import { signInSteps } from "./sign-in-steps.js";
 
 // The options live five minutes; a ceremony that the person begins just before the change has the rest of them.
 const REFRESH_MS = 4 * 60_000;
 
 let autofill = null;
 
+const steps = signInSteps({
+  place: byId("steps"),
+  passkey: signInByButton,
+  begin: beginAgain,
+  done: signedIn,
+  shown: () => {
+    autofill?.abort();
+    byId("ways").hidden = true;
+  },
+});
+
 async function start() {
-  const hindrance = obstacle();
+  const hindrance = misplaced();
   if (hindrance) {
     byId("alert").append(...hindrance);
     return;
   }
   sayWhy();
+  const lacking = noPasskeys();
+  if (lacking) {
+    byId("passkey-way").hidden = true;
+    byId("no-passkeys").textContent = lacking;
+    byId("no-passkeys").hidden = false;
+    byId("username-hint").hidden = true;
+  }
   const account = await api.account().catch((error) => {
     if (error.code !== "not_signed_in") {
       report(error);
@@ -34,38 +55,81 @@ function openWays() {
   offerAutofill();
 }
 
-/** A result of the contract. `next`, the step of the two-part set-ups, has no form on this page yet. */
-function proven(result) {
-  switch (result.status) {
-    case "signed_in":
-    case "set_up_required":
-      // The access token is for the portal: these pages live by the cookie and let the token go.
-      return leave(nextPage(result.account));
-    default:
-      return warn("This sign-in needs a step that this page does not offer yet. Use a passkey.");
+/** The first step anew, with the username and without the password; `why` says what led back to it. */
+function beginAgain(why) {
+  byId("steps").hidden = true;
+  byId("steps").replaceChildren();
+  byId("password").value = "";
+  mark({});
+  openWays();
+  if (why) {
+    warn(why);
   }
+  byId(byId("username").value === "" ? "username" : "password").focus();
+}
+
+/**
+ * A result of the contract that ends the sign-in. The access token is for the portal: these pages live by the cookie and let the token go.
+ * Who is signed in reads what is still asked of them on their own page, and until when; who is not goes to where it can be had.
+ */
+function signedIn(result) {
+  return leave(result.status === "signed_in" ? "/manage" : nextPage(result.account));
+}
+
+// ---- password, or a code ----
+
+const hidePassword = showable(byId("password"));
+
+byId("password-way").addEventListener("submit", (event) => {
+  event.preventDefault();
+  hidePassword();
+  const body = { username: username(), password: byId("password").value };
+  const well = mark({
+    username: body.username === "" ? "Enter your username." : "",
+    password: body.password === "" ? "Enter your password." : "",
+  });
+  if (well) {
+    steps.name(body.username);
+    steps.byPassword(byId("use-password"), byId("password-note"), body, (text) => mark({ password: text }));
+  }
+});
+
+byId("use-phone").addEventListener("click", () => {
+  if (mark({ username: username() === "" ? "Enter your username: the code goes to its number." : "" })) {
+    press(byId("use-phone"), async () => steps.byPhone(username()));
+  }
+});
+
+const username = () => byId("username").value.trim().toLowerCase();
+
+/** Says beside each field what is wrong with it, and goes to the first. Returns whether all is well. */
+function mark(wrong) {
+  for (const name of ["password", "username"]) {
+    markField(byId(name), byId(`${name}-wrong`), wrong[name] ?? "");
+  }
+  return !wrong.username && !wrong.password;
 }
 
 // ---- passkey, by the button ----
 
-byId("passkey-way").addEventListener("submit", (event) => {
-  event.preventDefault();
-  press(byId("use-passkey"), async () => {
-    // One ceremony at a time: the browser refuses a second beside the one that waits in the autofill.
-    autofill?.abort();
-    try {
-      await proven(await signIn());
-    } finally {
-      offerAutofill();
-    }
-  });
-});
+byId("use-passkey").addEventListener("click", () => steps.byPasskey(byId("use-passkey")));
+
+async function signInByButton() {
+  // One ceremony at a time: the browser refuses a second beside the one that waits in the autofill.
+  autofill?.abort();
+  try {
+    return await signIn();
+  } catch (error) {
+    offerAutofill();
+    throw error;
+  }
+}
 
 // ---- passkey, by the username field's autofill ----
 
 async function offerAutofill() {
   autofill?.abort();
-  if (document.hidden || !(await autofillAvailable())) {
+  if (document.hidden || !(await autofillAvailable()) || byId("ways").hidden) {
     return;
   }
   const mine = new AbortController();
@@ -75,7 +139,7 @@ async function offerAutofill() {
   let chosen = false;
   try {
     const ceremony = { mediation: "conditional", signal: mine.signal, chosen: () => (chosen = true) };
-    await proven(await signIn(ceremony));
+    await steps.proven(await signIn(ceremony));
   } catch (error) {
     if (mine.signal.aborted) {
       return;
@@ -84,7 +148,7 @@ async function offerAutofill() {
     // Nobody asked for autofill: that it cannot be had is no news, and the button is there. Left to say is why a passkey that was
     // chosen did not open the door.
     if (chosen) {
-      report(error);
+      report(error, OF_PASSKEY);
     }
     // Offered again when the field is visited again, and not at once: a failure that repeats must not spin.
     byId("username").addEventListener("focus", offerAutofill, { once: true });

@@ -1,12 +1,12 @@
 // What a session may not do yet: confirm in place and do it again, or go where it can be mended.
 
 import * as api from "./api.js";
-import { Declined, byId, el, leave, needSignIn, nextPage } from "./page.js";
-import { signIn } from "./passkeys.js";
-import { sentence } from "./sentences.js";
+import { Declined, byId, el, leave, needSignIn, nextPage, speakInto, warn } from "./page.js";
+import { noPasskeys, signIn } from "./passkeys.js";
+import { signInSteps } from "./sign-in-steps.js";
 
-/** Runs `action`; what the session lacks for it is asked for, and the action repeated once. */
-export async function withSession(accountId, action) {
+/** Runs `action` for the account as the page last saw it; what the session lacks is asked for, and the action repeated once. */
+export async function withSession(account, action) {
   try {
     return await action();
   } catch (error) {
@@ -14,7 +14,7 @@ export async function withSession(accountId, action) {
       return sendOn(error);
     }
   }
-  await confirmIdentity(accountId);
+  await confirmIdentity(account);
   return action().catch(sendOn);
 }
 
@@ -32,67 +32,84 @@ export async function sendOn(error) {
   throw error;
 }
 
-/** The ways to confirm; a method to come adds its own here. Each returns a sign-in's result. */
-const WAYS = [{ label: "Use a passkey", confirm: () => signIn() }];
-
 /**
  * Asks first: a prompt of the operating system that nobody expects is a prompt that people learn to wave through. The click also
- * gives the ceremony the user activation that some browsers want.
+ * gives the ceremony the user activation that some browsers want. Any sign-in of the same account that admits serves.
  */
-function confirmIdentity(accountId) {
-  const title = el("h2", { id: "step-up-title" }, "Confirm that it is you");
+function confirmIdentity(account) {
+  const status = el("div", { role: "status" });
   const problem = el("p", { class: "problem", role: "alert" });
+  const place = el("div", {});
   const cancel = el("button", { type: "button" }, "Cancel");
-  const actions = el("div", { class: "actions" }, cancel);
   const dialog = el(
     "dialog",
     { "aria-labelledby": "step-up-title", "aria-describedby": "step-up-why" },
-    title,
+    el("h2", { id: "step-up-title" }, "Confirm that it is you"),
     el(
       "p",
       { id: "step-up-why" },
-      "It has been more than five minutes since you last signed in. For this step the portal needs to see your passkey again.",
+      "It has been more than five minutes since you last proved who you are, and this step asks for it again.",
     ),
+    status,
     problem,
-    actions,
+    place,
+    el("div", { class: "actions" }, cancel),
   );
   byId("main").append(dialog);
+  const quiet = speakInto(status, problem);
 
   return new Promise((resolve, reject) => {
-    const buttons = WAYS.map(({ label, confirm }) => {
-      const button = el("button", { type: "button", class: "main" }, label);
-      button.addEventListener("click", async () => {
-        if (button.getAttribute("aria-busy") === "true") {
-          return;
+    const steps = signInSteps({
+      place,
+      passkey: signIn,
+      begin,
+      done: async (result) => {
+        if (result.account.id !== account.id) {
+          // Another ID's passkey: the session is that ID's now, and this page shows the wrong one.
+          await leave(nextPage(result.account));
         }
-        button.setAttribute("aria-busy", "true");
-        problem.textContent = "";
-        try {
-          const result = await confirm();
-          if (result.account.id !== accountId) {
-            // Another ID's passkey: the session is that ID's now, and this page shows the wrong one.
-            await leave(nextPage(result.account));
-          }
-          resolve();
-          dialog.close();
-        } catch (error) {
-          problem.textContent = sentence(error);
-        } finally {
-          button.removeAttribute("aria-busy");
-        }
-      });
-      return button;
+        // The close event may come after what the action has to say.
+        quiet();
+        resolve();
+        dialog.close();
+      },
     });
-    actions.append(...buttons);
+    steps.name(account.username);
+
+    function begin(why) {
+      const parts = firstParts(account, steps);
+      place.replaceChildren(...parts.map(({ element }) => element));
+      if (why) {
+        warn(why);
+      }
+      (parts[0] ?? { focus: () => cancel.focus() }).focus();
+    }
+
     cancel.addEventListener("click", () => dialog.close());
     // Also on Escape. After `resolve` this rejection changes nothing.
     dialog.addEventListener("close", () => {
+      quiet();
       dialog.remove();
       reject(new Declined());
     });
     dialog.showModal();
-    buttons[0].focus();
+    begin();
   });
+}
+
+/** What the account can begin with and be admitted: a passkey; else a password, or a phone where an authenticator follows. */
+function firstParts({ methods }, steps) {
+  const parts = [];
+  if (methods.passkeys.length > 0 && noPasskeys() === null) {
+    parts.push(steps.passkeyPart());
+  }
+  const pair = methods.phones.length > 0 || methods.authenticator !== null;
+  if (methods.password !== null && pair) {
+    parts.push(steps.passwordPart());
+  } else if (methods.phones.length > 0 && methods.authenticator !== null) {
+    parts.push(steps.phonePart());
+  }
+  return parts;
 }
 
 /** A question before what cannot be undone. Resolves to whether the person agreed. */

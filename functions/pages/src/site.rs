@@ -13,17 +13,22 @@ macro_rules! embedded {
 /// What is served at `/assets/{file}`.
 pub(crate) const ASSETS: &[(&str, &str)] = embedded![
     "api.js",
+    "code-step.js",
     "door.svg",
+    "fields.js",
     "manage.js",
     "mark.svg",
     "page.js",
     "passkeys.js",
+    "password-form.js",
+    "phone-form.js",
     "postern.css",
     "recovery-code-card.js",
     "recovery-code.js",
     "register.js",
     "sentences.js",
     "set-up.js",
+    "sign-in-steps.js",
     "sign-in.js",
     "step-up.js",
 ];

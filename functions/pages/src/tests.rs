@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -186,6 +186,30 @@ async fn every_file_that_is_named_exists_and_is_of_this_build() {
         }
     }
     assert!(seen > 60, "only {seen} names were found: the search itself is broken");
+}
+
+/// A script that is found only once the one before it has arrived is a round trip more.
+#[test]
+fn every_page_preloads_what_its_script_imports() {
+    let scripts: BTreeMap<&str, &str> = ASSETS.iter().copied().collect();
+    let within = |text: &'static str, before: &str, after: &str| -> BTreeSet<&'static str> {
+        text.split(before).skip(1).map(|rest| rest.split_once(after).unwrap().0).collect()
+    };
+    for (path, page) in PAGES {
+        let [script] = Vec::from_iter(within(page, "<script type=\"module\" src=\"/assets/", "\""))[..]
+        else {
+            panic!("{path} has one script");
+        };
+        let mut imported = BTreeSet::new();
+        let mut unread = vec![script];
+        while let Some(name) = unread.pop() {
+            unread.extend(
+                within(scripts[name], "from \"./", "\"").into_iter().filter(|name| imported.insert(*name)),
+            );
+        }
+        let preloaded = within(page, "<link rel=\"modulepreload\" href=\"/assets/", "\"");
+        assert_eq!(preloaded, imported, "{path}");
+    }
 }
 
 /// CSP would stop them in the browser: better that they never get there.

@@ -7,15 +7,15 @@ use postern_domain::activity::{Event, What};
 use postern_domain::admission::{Factor, Proof};
 use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
-use postern_domain::session::{Origin, Session, Standing};
-use postern_http::{Clock, Problem, Reply, Request, SessionToken, StatusCode, view};
+use postern_domain::session::Standing;
+use postern_http::{Clock, Problem, Reply, Request, SessionToken};
 use postern_keys::Random;
 use postern_passkeys::wire::Authentication;
 use postern_passkeys::{AnswerRefused, Ceremonies};
+use postern_sign_ins::{ended, session_of};
 use postern_store::{OpenedKeyring, PasskeySignIn, Store, decide_again};
-use postern_tokens::{AccessTokens, Issued};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use postern_tokens::AccessTokens;
+use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
 pub const CALLS: &[&str] = &[
@@ -45,15 +45,6 @@ pub struct Deps {
 struct Body {
     sign_in: String,
     credential: Authentication,
-}
-
-/// A sign-in that is admitted (RFC 6749 §5.1, with the account).
-#[derive(Serialize)]
-struct SignedIn<'a> {
-    status: &'static str,
-    #[serde(flatten)]
-    token: Issued,
-    account: view::Account<'a>,
 }
 
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
@@ -94,7 +85,9 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
         ..passkey.clone()
     };
     let token = SessionToken::from_bytes(deps.random.fill());
-    let session = proven_session(&token, &account, &used, request, now);
+    let factor = Factor::Passkey { id: used.id.clone(), backed_up: used.backed_up };
+    let proof = Proof { factor, at: now, enrolled_at: used.created_at, outlives_method: false };
+    let session = session_of(&token, &account, vec![proof], request, now);
     let standing = session.standing(&deps.policy, &account, now);
     let access_token = match &standing {
         Standing::Full(admission) => Some(deps.tokens.issue(&session, admission, now).await?),
@@ -117,34 +110,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     }
 
     let account = with_passkey(&account, used);
-    let account = view::Account::new(&account, &deps.policy, now);
-    let reply = match access_token {
-        Some(token) => Reply::json(StatusCode::OK, &SignedIn { status: "signed_in", token, account }),
-        None => Reply::json(StatusCode::OK, &json!({ "status": "set_up_required", "account": account })),
-    };
-    Ok(reply.with_session(&token))
-}
-
-fn proven_session(
-    token: &SessionToken,
-    account: &Account,
-    passkey: &Passkey,
-    request: &Request,
-    now: postern_domain::Timestamp,
-) -> Session {
-    let factor = Factor::Passkey { id: passkey.id.clone(), backed_up: passkey.backed_up };
-    let proof = Proof { factor, at: now, enrolled_at: passkey.created_at, outlives_method: false };
-    Session {
-        id: token.id(),
-        account: account.id.clone(),
-        origin: Origin::SignIn,
-        proofs: vec![proof],
-        generation: account.generation,
-        created_at: now,
-        last_seen_at: now,
-        place: request.source_ip(),
-        user_agent: request.user_agent(),
-    }
+    Ok(ended(&token, access_token, &account, &deps.policy, now))
 }
 
 fn with_passkey(account: &Account, used: Passkey) -> Account {

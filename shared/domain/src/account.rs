@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::id::{AccountId, PasskeyId, PhoneId};
 use crate::name::{Email, Locale, PasskeyName, Username};
+use crate::phone_number::PhoneNumber;
 
 /// An account and everything that its decisions rest on, read in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +62,10 @@ pub struct Authenticator {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phone {
     pub id: PhoneId,
-    /// The number's last two digits: all of it that leaves the store.
-    pub ending: String,
+    /// Its ending is all of it that leaves here, but for the messages to it.
+    pub number: PhoneNumber,
+    /// ISO 3166-1 alpha-2, in upper case: of the number.
+    pub country: String,
     pub line_type: LineType,
     pub verified_at: Timestamp,
 }
@@ -102,6 +105,9 @@ impl LineType {
     }
 }
 
+/// Phones that an account keeps at most.
+pub const MOST_PHONES: usize = 5;
+
 /// When the recovery code was issued, and whether its owner holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedRecoveryCode {
@@ -117,8 +123,59 @@ impl Account {
     }
 
     #[must_use]
+    pub fn phone(&self, id: &PhoneId) -> Option<&Phone> {
+        self.methods.phones.iter().find(|phone| phone.id == *id)
+    }
+
+    #[must_use]
     pub fn passkey(&self, id: &PasskeyId) -> Option<&Passkey> {
         self.methods.passkeys.iter().find(|passkey| passkey.id == *id)
+    }
+
+    /// The account after a change of its methods: kept for good, and another revision.
+    #[must_use]
+    pub fn with_methods(&self, methods: Methods) -> Self {
+        Self { methods, forget_at: None, revision: self.revision.saturating_add(1), ..self.clone() }
+    }
+
+    #[must_use]
+    pub fn with_passkey(&self, passkey: Passkey) -> Self {
+        let mut methods = self.methods.clone();
+        methods.passkeys.push(passkey);
+        self.with_methods(methods)
+    }
+
+    #[must_use]
+    pub fn without_passkey(&self, id: &PasskeyId) -> Self {
+        let mut methods = self.methods.clone();
+        methods.passkeys.retain(|passkey| passkey.id != *id);
+        self.with_methods(methods)
+    }
+
+    /// With a phone, in place of what was known of the same.
+    #[must_use]
+    pub fn with_phone(&self, phone: Phone) -> Self {
+        let mut methods = self.methods.clone();
+        methods.phones.retain(|other| other.id != phone.id);
+        methods.phones.push(phone);
+        self.with_methods(methods)
+    }
+
+    #[must_use]
+    pub fn without_phone(&self, id: &PhoneId) -> Self {
+        let mut methods = self.methods.clone();
+        methods.phones.retain(|phone| phone.id != *id);
+        self.with_methods(methods)
+    }
+
+    /// With another password. One that takes the place of another ends all sessions but the one that changes it, which
+    /// goes over to the new generation.
+    #[must_use]
+    pub fn with_password(&self, changed_at: Timestamp) -> Self {
+        let replaces = self.methods.password.is_some();
+        let methods = Methods { password: Some(Password { changed_at }), ..self.methods.clone() };
+        let generation = self.generation.saturating_add(u64::from(replaces));
+        Self { generation, ..self.with_methods(methods) }
     }
 
     /// Whether the owner has the present recovery code in hand.

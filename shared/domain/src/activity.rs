@@ -19,11 +19,23 @@ pub enum What {
     RecoveryCodeIssued,
     RecoveryCodeDownloaded,
     SessionEnded,
+    PasswordSet,
+    PasswordChanged,
+    /// Five wrong passwords in a row.
+    PasswordLocked,
+    /// A hundred in a row: it has to be set anew.
+    PasswordDisabled,
+    PhoneAdded,
+    PhoneRemoved,
+    /// Five wrong codes in a row.
+    PhoneLocked,
+    /// A hundred in a row: a phone has to be added anew.
+    PhoneDisabled,
 }
 
 impl What {
     /// Whether the owner is told on every channel, beyond the activity and the topic: a change of a
-    /// method, a look at the recovery code, a sign of a theft. Not every sign-in.
+    /// method, a look at the recovery code, a lock, a sign of a theft. Not every sign-in.
     #[must_use]
     pub fn is_told(self) -> bool {
         match self {
@@ -32,7 +44,15 @@ impl What {
             | Self::PasskeyRemoved
             | Self::PasskeyCounterRefused
             | Self::RecoveryCodeIssued
-            | Self::RecoveryCodeDownloaded => true,
+            | Self::RecoveryCodeDownloaded
+            | Self::PasswordSet
+            | Self::PasswordChanged
+            | Self::PasswordLocked
+            | Self::PasswordDisabled
+            | Self::PhoneAdded
+            | Self::PhoneRemoved
+            | Self::PhoneLocked
+            | Self::PhoneDisabled => true,
             Self::AccountRegistered | Self::SignedIn | Self::SessionEnded => false,
         }
     }

@@ -93,20 +93,31 @@ pub struct Admission {
     pub authenticated_at: Timestamp,
 }
 
+impl Factor {
+    /// When the account enrolled it; none when the account has it no more.
+    fn enrolled_at(&self, account: &Account) -> Option<Timestamp> {
+        let methods = &account.methods;
+        match self {
+            Self::Passkey { id, .. } => account.passkey(id).map(|passkey| passkey.created_at),
+            Self::Password => methods.password.as_ref().map(|password| password.changed_at),
+            Self::Authenticator => methods.authenticator.as_ref().map(|app| app.confirmed_at),
+            Self::Phone { id, .. } => account.phone(id).map(|phone| phone.verified_at),
+        }
+    }
+}
+
 impl Proof {
+    /// A proof of `factor` as the account has it; none where it has it no more.
+    #[must_use]
+    pub fn of(account: &Account, factor: Factor, at: Timestamp) -> Option<Self> {
+        let enrolled_at = factor.enrolled_at(account)?;
+        Some(Self { factor, at, enrolled_at, outlives_method: false })
+    }
+
     /// Whether the enrolment that was proven is still the account's.
     #[must_use]
     pub fn stands(&self, account: &Account) -> bool {
-        let methods = &account.methods;
-        let enrolled_at = match &self.factor {
-            Factor::Passkey { id, .. } => account.passkey(id).map(|passkey| passkey.created_at),
-            Factor::Password => methods.password.as_ref().map(|password| password.changed_at),
-            Factor::Authenticator => methods.authenticator.as_ref().map(|app| app.confirmed_at),
-            Factor::Phone { id, .. } => {
-                methods.phones.iter().find(|phone| phone.id == *id).map(|phone| phone.verified_at)
-            }
-        };
-        self.outlives_method || enrolled_at == Some(self.enrolled_at)
+        self.outlives_method || self.factor.enrolled_at(account) == Some(self.enrolled_at)
     }
 }
 

@@ -144,7 +144,8 @@ pub fn passkey(number: u8) -> Passkey {
 pub fn phone(number: u8) -> Phone {
     Phone {
         id: PhoneId::from_bytes([number; 16]),
-        ending: "17".to_owned(),
+        number: format!("+1212555{number:04}").parse().unwrap(),
+        country: "US".to_owned(),
         line_type: LineType::Mobile,
         verified_at: enrolled_at(Method::Phone),
     }

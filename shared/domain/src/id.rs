@@ -104,6 +104,12 @@ identifier!(
     32
 );
 identifier!(
+    /// A sign-in, from its first proof to its end.
+    SignInId,
+    "si_",
+    16
+);
+identifier!(
     /// An entry of an account's activity.
     EventId,
     "evt_",

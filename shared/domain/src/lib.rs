@@ -9,19 +9,25 @@
 //! - [`policy`]: the notice's instants, the three set-ups, the action needed.
 //! - [`session`]: what a session may do, and until when it lives.
 //! - [`sign_in`]: what an answer makes of a sign-in.
+//! - [`guess`], [`send_limit`]: how often an authenticator is asked, and how often a code goes out.
 //! - [`passkey`]: the checks of `WebAuthn` that the ceremony's library leaves to its caller.
 //! - [`recovery_code`]: the code's form.
+//! - [`phone_number`], [`one_time_code`]: what is dialled, and what is sent there.
 //! - [`activity`]: what an account's owner is told.
 //! - [`id`], [`name`]: identifiers, and text that people choose.
 
 pub mod account;
 pub mod activity;
 pub mod admission;
+pub mod guess;
 pub mod id;
 pub mod name;
+pub mod one_time_code;
 pub mod passkey;
+pub mod phone_number;
 pub mod policy;
 pub mod recovery_code;
+pub mod send_limit;
 pub mod session;
 pub mod sign_in;
 

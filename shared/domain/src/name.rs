@@ -6,6 +6,7 @@ use std::str::FromStr;
 use email_address::EmailAddress;
 use icu_locale_core::LanguageIdentifier;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Why a text is refused. The boundary turns each into its own code.
 #[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +145,18 @@ impl FromStr for Locale {
         }
         let language = LanguageIdentifier::try_from_str(text).map_err(|_| InvalidName::Locale)?;
         Ok(Self(language.to_string()))
+    }
+}
+
+impl Username {
+    /// The name that was meant by `text`: the username that it is, or for what can be none a name that stands for it, so that a
+    /// sign-in with it counts, locks and answers like any other.
+    #[must_use]
+    pub fn claimed(text: &str) -> Self {
+        text.parse().unwrap_or_else(|_| {
+            let digest = hex::encode(Sha256::digest(text.as_bytes()));
+            Self(format!("-.{}", digest.get(..60).unwrap_or_default()))
+        })
     }
 }
 

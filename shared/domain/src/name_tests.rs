@@ -48,3 +48,13 @@ fn passkey_names_and_locales() {
         assert_eq!(bad.parse::<Locale>(), Err(InvalidName::Locale), "{bad:?}");
     }
 }
+
+#[test]
+fn what_can_be_no_username_stands_for_itself_alone() {
+    assert_eq!(Username::claimed("Dr.Rivera").as_str(), "dr.rivera");
+    let stands_for = |text: &str| Username::claimed(text);
+    for text in ["", "ab", "rivera@clinic.example", "dr rivera", &"x".repeat(65), "\u{1F511}"] {
+        assert_eq!(stands_for(text).as_str().parse::<Username>().unwrap(), stands_for(text), "{text}");
+        assert_ne!(stands_for(text), stands_for(&format!("{text} ")));
+    }
+}

@@ -114,7 +114,8 @@ impl Session {
 
     /// Whether the session still lives by the recovery that began it: until what it has proven since
     /// admits. From then on a change of a method needs a step-up, as in any other session.
-    fn recovers(&self, policy: &Policy, account: &Account, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn recovers(&self, policy: &Policy, account: &Account, now: Timestamp) -> bool {
         self.origin == Origin::Recovery && self.standing(policy, account, now) == Standing::MayOnlyEnrol
     }
 

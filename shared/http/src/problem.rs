@@ -101,6 +101,21 @@ impl Problem {
         )
     }
 
+    /// Too many wrong guesses in a row. `unlock` is the same for everyone, whatever the account has.
+    #[must_use]
+    pub fn locked(seconds: u64) -> Self {
+        let detail = "That was wrong too often. Wait, or sign in with another method.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "locked", detail)
+            .with("unlock", json!(["passkey", "phone", "recovery_code"]))
+            .retry_after(seconds)
+    }
+
+    #[must_use]
+    pub fn too_many_requests(seconds: u64) -> Self {
+        let detail = "That was asked for too often. Wait before you ask again.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(seconds)
+    }
+
     /// A dependency failed: nothing was decided, nothing is lost, and asking again is right.
     #[must_use]
     pub fn unavailable(cause: impl Into<Cause>) -> Self {

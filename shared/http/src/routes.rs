@@ -31,6 +31,10 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/account/passkeys", "passkey-enrol"),
     route("PATCH", "/v1/account/passkeys/{id}", "passkey-rename"),
     route("DELETE", "/v1/account/passkeys/{id}", "passkey-remove"),
+    route("PUT", "/v1/account/password", "password-set"),
+    route("POST", "/v1/account/phones", "phone-add"),
+    route("POST", "/v1/account/phones/{id}/confirm", "phone-confirm"),
+    route("DELETE", "/v1/account/phones/{id}", "phone-remove"),
     route("POST", "/v1/account/recovery-code", "recovery-code-issue"),
     route("GET", "/v1/account/recovery-code", "recovery-code-download"),
     route("GET", "/v1/account/activity", "activity-list"),
@@ -40,6 +44,9 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/v1/session", "sign-out"),
     route("POST", "/v1/sign-in/passkey/options", "passkey-sign-in-options"),
     route("POST", "/v1/sign-in/passkey", "passkey-sign-in"),
+    route("POST", "/v1/sign-in/password", "password-sign-in"),
+    route("POST", "/v1/sign-in/phone/send", "phone-code-send"),
+    route("POST", "/v1/sign-in/phone/verify", "phone-code-verify"),
 ];
 
 /// The methods that a path has, in the order of [`ROUTES`]; none for a path that does not exist.

@@ -128,7 +128,7 @@ impl<'a> Phone<'a> {
     fn new(phone: &'a account::Phone) -> Self {
         Self {
             id: &phone.id,
-            ending: &phone.ending,
+            ending: phone.number.ending(),
             line_type: phone.line_type,
             channels: phone.line_type.channels(),
             verified_at: phone.verified_at,

@@ -127,6 +127,13 @@ impl Keyring {
         VersionedMac { version: key.version, tag: key.mac(purpose, message) }
     }
 
+    /// The same under the key of `version`, for a value that was stored in place of the MAC and can only be made again.
+    /// `None`: no such key was there when the keyring was opened.
+    #[must_use]
+    pub fn mac_under(&self, version: u32, purpose: Purpose, message: &[&[u8]]) -> Option<VersionedMac> {
+        self.version(version).map(|key| VersionedMac { version, tag: key.mac(purpose, message) })
+    }
+
     /// Whether `mac` was made for the same purpose and parts, under any version. In constant time. An unknown version: no.
     #[must_use]
     pub fn verify(&self, purpose: Purpose, message: &[&[u8]], mac: &VersionedMac) -> bool {

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lambda_http::{Body, Request, Response};
+use postern_codes::Codes;
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::Format;
 use postern_http::{Clock, Frame};
 use postern_keys::{KeyService, Random};
-use postern_messages::Outbox;
+use postern_messages::{Outbox, Subscriber};
 use postern_passkeys::Ceremonies;
+use postern_passwords::Hasher;
+use postern_phones::{LineLookup, Numbers};
+use postern_sign_ins::SignIns;
 use postern_store::{KeyRecords, OpenedKeyring, OpenedTokenSigner, RecoveryCodes, Store};
 use postern_tokens::AccessTokens;
 
@@ -24,7 +28,7 @@ pub struct Parts {
     pub clock: Clock,
     pub frame: Frame,
     pub store: Store,
-    pub codes: RecoveryCodes,
+    pub recovery_codes: RecoveryCodes,
     pub records: KeyRecords,
     pub keys: Arc<dyn KeyService>,
     pub ceremonies: Ceremonies,
@@ -33,6 +37,10 @@ pub struct Parts {
     pub audience: String,
     pub format: Format,
     pub outbox: Outbox,
+    pub hasher: Hasher,
+    pub numbers: Numbers,
+    pub lines: Arc<dyn LineLookup>,
+    pub codes: Codes,
 }
 
 /// Wraps a step and its dependencies as a [`Function`].
@@ -52,7 +60,8 @@ macro_rules! function {
 /// The functions behind the HTTP API, by name.
 #[expect(clippy::too_many_lines, reason = "one entry a function, and nothing else")]
 pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
-    let Parts { clock, store, codes, records, keys, ceremonies, policy, .. } = parts.clone();
+    let Parts { clock, store, recovery_codes, records, keys, ceremonies, policy, hasher, codes, .. } =
+        parts.clone();
     let random = Random::system();
     let keyring = OpenedKeyring::new(Arc::clone(&keys), records.clone());
     let tokens = AccessTokens {
@@ -61,6 +70,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
         audience: parts.audience.clone(),
         random: random.clone(),
     };
+    let sign_ins = SignIns { store: store.clone(), policy, tokens: tokens.clone(), random: random.clone() };
     HashMap::from([
         (
             "account-register",
@@ -71,6 +81,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                     clock: clock.clone(),
                     store: store.clone(),
                     keyring: keyring.clone(),
+                    hasher: hasher.clone(),
                     policy,
                     random: random.clone(),
                 }
@@ -170,7 +181,101 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
             function!(
                 parts,
                 passkey_sign_in_options,
-                passkey_sign_in_options::Deps { clock: clock.clone(), keyring, ceremonies }
+                passkey_sign_in_options::Deps { clock: clock.clone(), keyring: keyring.clone(), ceremonies }
+            ),
+        ),
+        (
+            "password-set",
+            function!(
+                parts,
+                password_set,
+                password_set::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    hasher: hasher.clone(),
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "password-sign-in",
+            function!(
+                parts,
+                password_sign_in,
+                password_sign_in::Deps {
+                    clock: clock.clone(),
+                    keyring: keyring.clone(),
+                    hasher,
+                    sign_ins: sign_ins.clone(),
+                }
+            ),
+        ),
+        (
+            "phone-add",
+            function!(
+                parts,
+                phone_add,
+                phone_add::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    policy,
+                    numbers: parts.numbers.clone(),
+                    lines: Arc::clone(&parts.lines),
+                    codes: codes.clone(),
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "phone-code-send",
+            function!(
+                parts,
+                phone_code_send,
+                phone_code_send::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    codes,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "phone-code-verify",
+            function!(
+                parts,
+                phone_code_verify,
+                phone_code_verify::Deps { clock: clock.clone(), keyring: keyring.clone(), sign_ins }
+            ),
+        ),
+        (
+            "phone-confirm",
+            function!(
+                parts,
+                phone_confirm,
+                phone_confirm::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring,
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "phone-remove",
+            function!(
+                parts,
+                phone_remove,
+                phone_remove::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    policy,
+                    random: random.clone(),
+                }
             ),
         ),
         ("policy", function!(parts, policy, policy::Deps { policy })),
@@ -182,7 +287,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                 recovery_code_download::Deps {
                     clock: clock.clone(),
                     store: store.clone(),
-                    codes: codes.clone(),
+                    codes: recovery_codes.clone(),
                     keys: Arc::clone(&keys),
                     policy,
                     random: random.clone(),
@@ -197,7 +302,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                 recovery_code_issue::Deps {
                     clock: clock.clone(),
                     store: store.clone(),
-                    codes,
+                    codes: recovery_codes,
                     keys,
                     policy,
                     format: parts.format,
@@ -258,5 +363,31 @@ pub fn security_notices(parts: &Parts) -> security_notices::Deps {
     }
 }
 
+/// `voice-call`, which the `VoiceCodes` topic starts: its deliveries, each up to three times, as Lambda hands them out.
+pub fn voice_call(parts: &Parts) -> Subscriber {
+    let deps = Arc::new(voice_call::Deps {
+        clock: parts.clock.clone(),
+        store: parts.store.clone(),
+        keyring: OpenedKeyring::new(Arc::clone(&parts.keys), parts.records.clone()),
+        calls: Arc::new(parts.outbox.clone()),
+        words: parts.codes.words.clone(),
+        random: Random::system(),
+    });
+    Arc::new(move |call| {
+        let deps = Arc::clone(&deps);
+        Box::pin(async move {
+            for _ in 0..DELIVERIES {
+                let Ok(delivery) = voice_call::Delivery::of(&call) else { return };
+                if voice_call::handle(&deps, delivery).await.is_ok() {
+                    return;
+                }
+            }
+        })
+    })
+}
+
+/// How often Lambda hands out what fails: once, and two retries.
+const DELIVERIES: u32 = 3;
+
 /// The functions that are started by something else than a request.
-pub const NOT_HTTP: [&str; 2] = ["keys-rotate", "security-notices"];
+pub const NOT_HTTP: [&str; 3] = ["keys-rotate", "security-notices", "voice-call"];

@@ -12,13 +12,16 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use axum::serve::ListenerExt;
 use http::{HeaderMap, StatusCode, header};
+use postern_codes::Codes;
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::Format;
 use postern_http::Frame;
 use postern_keys::{LocalKeys, Random};
-use postern_messages::Outbox;
+use postern_messages::{CodeWords, Outbox};
 use postern_passkeys::Ceremonies;
-use postern_store::{KeyRecords, RecoveryCodes, Store};
+use postern_passwords::{AT_ONCE, Cost, Hasher};
+use postern_phones::{LocalLookup, Numbers};
+use postern_store::{DeploymentLimits, KeyRecords, RecoveryCodes, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -67,6 +70,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what could not be told waits before it is tried again.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
+/// What the local run is called, and what passkeys and texts are bound to.
+const PORTAL: &str = "Provider portal";
+const RP_ID: &str = "localhost";
+
+/// The template's defaults.
+const REGION: &str = "US";
+const COUNTRIES: &str = "US,CA,PR,VI,GU,AS,MP";
+const DEPLOYMENT_LIMITS: DeploymentLimits = DeploymentLimits { sends: 10_000, sends_per_country: 10_000 };
+
 struct Front {
     gateway: Gateway,
     dev: Dev,
@@ -93,22 +105,35 @@ impl LocalRun {
         let origin = format!("http://localhost:{}", address.port());
         let store = Store::new(engine.client.clone(), ACCOUNTS, ATTEMPTS);
         let outbox_clock = movable.clone();
+        let outbox = Outbox::new(Arc::new(MessagesToll(toll.clone())), move || outbox_clock.now());
         let broken = |error: &dyn std::fmt::Display| NotStarted::Broken(error.to_string());
         let parts = Parts {
             clock: movable.clock(),
             frame: Frame { origins: [origin.clone()].into() },
-            codes: RecoveryCodes::new(store.clone(), RECOVERY_CODES),
+            recovery_codes: RecoveryCodes::new(store.clone(), RECOVERY_CODES),
             store,
             records: KeyRecords::new(engine.client.clone(), ACCOUNTS),
             keys: Arc::new(keys),
-            ceremonies: Ceremonies::new("localhost", "Provider portal", vec![origin.clone()])
-                .map_err(|e| broken(&e))?,
+            ceremonies: Ceremonies::new(RP_ID, PORTAL, vec![origin.clone()]).map_err(|e| broken(&e))?,
             policy: notice_of_2025()?,
             issuer: origin.clone(),
             audience: "portal".to_owned(),
             format: Format::Decimal,
-            outbox: Outbox::new(Arc::new(MessagesToll(toll.clone())), move || outbox_clock.now()),
+            hasher: Hasher::new(Cost::default(), AT_ONCE),
+            numbers: Numbers::new(REGION, COUNTRIES).map_err(|e| broken(&e))?,
+            lines: Arc::new(LocalLookup::new(Arc::new(MessagesToll(toll.clone())))),
+            codes: Codes {
+                texts: Arc::new(outbox.clone()),
+                voice: Arc::new(outbox.clone()),
+                words: CodeWords::new(PORTAL, RP_ID),
+                limits: (!options.unlimited).then_some(DEPLOYMENT_LIMITS),
+                region: REGION.to_owned(),
+                random: Random::system(),
+            },
+            outbox,
         };
+
+        parts.outbox.on_voice_code(functions::voice_call(&parts));
 
         let template = Template::read().map_err(|error| broken(&error))?;
         let functions = functions::functions(&parts);

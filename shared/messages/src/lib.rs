@@ -2,22 +2,35 @@
 //!
 //! - [`SecurityEvents`]: the topic that a deployment's own systems subscribe to; CloudEvents 1.0.
 //! - [`Mail`]: notices to the owner's address.
+//! - [`Texts`]: one-time codes as a text; [`CodeWords`] says them.
+//! - [`VoiceCodes`]: one-time codes on their way to a call, which SNS cannot place: a [`SealedCall`] is published to a
+//!   topic, whose subscriber places it through [`Calls`].
 //!
 //! Each is a trait with an adapter for AWS and a half for the local run, the [`Outbox`], where a person
-//! reads what would have gone out.
+//! reads what would have gone out. The adapters for SNS are tested over HTTP with a stand-in of SNS, and with canned
+//! answers where that never fails; the one for AWS End User Messaging, which has no stand-in, with canned answers alone,
+//! written from the service's published model.
 
 mod cloud_event;
 mod notice;
 mod outbox;
+mod sealed_call;
 mod sns;
+mod voice;
+mod wording;
 
 pub use cloud_event::CloudEvent;
 pub use notice::Notice;
-pub use outbox::{Gate, Kind, Message, Outbox};
-pub use sns::Sns;
+pub use outbox::{Gate, Kind, Message, Outbox, Subscriber};
+pub use sealed_call::{Call, CallId, CallNotOpened, InvalidCallId, Opened, SealedCall};
+pub use sns::{Sns, SnsTexts, SnsVoiceCodes, sns_client};
+pub use voice::{VoiceMessages, voice_client};
+pub use wording::{CodeWords, Language, Spoken};
 
 use async_trait::async_trait;
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use postern_domain::name::Email;
+use postern_domain::phone_number::PhoneNumber;
 
 /// A message did not go out. Asking again is right: delivery is at least once.
 #[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
@@ -25,6 +38,22 @@ use postern_domain::name::Email;
 pub struct NotSent {
     pub operation: &'static str,
     pub reason: String,
+}
+
+impl NotSent {
+    /// What became of a call to AWS. Keeps the service's code alone: its messages may quote what was sent.
+    #[must_use]
+    pub fn of<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Self {
+        let reason = match error {
+            SdkError::TimeoutError(_) => "timed out",
+            SdkError::DispatchFailure(_) => "no connection",
+            SdkError::ResponseError(_) => "no readable response",
+            SdkError::ConstructionFailure(_) => "the request could not be built",
+            SdkError::ServiceError(service) => service.err().code().unwrap_or("an unnamed service error"),
+            _ => "an unknown kind of error",
+        };
+        Self { operation, reason: reason.to_owned() }
+    }
 }
 
 /// The `SecurityEvents` topic.
@@ -39,4 +68,46 @@ pub trait SecurityEvents: Send + Sync + std::fmt::Debug {
 pub trait Mail: Send + Sync + std::fmt::Debug {
     /// `ses:SendEmail`.
     async fn send(&self, to: &Email, notice: &Notice) -> Result<(), NotSent>;
+}
+
+/// Text messages to a phone.
+#[async_trait]
+pub trait Texts: Send + Sync + std::fmt::Debug {
+    /// `sns:Publish`, to a phone number.
+    async fn text(&self, to: &PhoneNumber, body: &str) -> Result<(), TextNotSent>;
+}
+
+/// A text did not go out.
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+pub enum TextNotSent {
+    /// The number's owner wants no texts from here: asking again changes nothing.
+    #[error("the number is opted out")]
+    OptedOut,
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+}
+
+/// The `VoiceCodes` topic.
+#[async_trait]
+pub trait VoiceCodes: Send + Sync + std::fmt::Debug {
+    /// `sns:Publish`, to the topic. Done means handed on: whether it rings is not known.
+    async fn hand_on(&self, call: &SealedCall) -> Result<(), NotSent>;
+}
+
+/// Calls to a phone.
+#[async_trait]
+pub trait Calls: Send + Sync + std::fmt::Debug {
+    /// `sms-voice:SendVoiceMessage`, once.
+    async fn call(&self, to: &PhoneNumber, words: &Spoken) -> Result<(), CallNotPlaced>;
+}
+
+/// A call is not known to be placed.
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+pub enum CallNotPlaced {
+    /// It does not ring. It may be placed again.
+    #[error("not placed: {0}")]
+    Refused(NotSent),
+    /// It may ring. It must not be placed again.
+    #[error("perhaps not placed: {0}")]
+    Unclear(NotSent),
 }

@@ -30,6 +30,28 @@ impl Notice {
             What::RecoveryCodeDownloaded => {
                 ("Your recovery code was shown", "The recovery code of your account was shown or downloaded")
             }
+            What::PasswordSet => ("A password was set", "A password was set for your account"),
+            What::PasswordChanged => {
+                ("Your password was changed", "The password of your account was changed")
+            }
+            What::PasswordLocked => (
+                "Wrong passwords",
+                "Sign-ins to your account with a password were stopped for a while, after five wrong ones",
+            ),
+            What::PasswordDisabled => (
+                "Your password was disabled",
+                "The password of your account was disabled after a hundred wrong ones, and has to be set anew",
+            ),
+            What::PhoneAdded => ("A phone was added", "A phone number was added to your account"),
+            What::PhoneRemoved => ("A phone was removed", "A phone number was removed from your account"),
+            What::PhoneLocked => (
+                "Wrong codes",
+                "Sign-ins to your account with a code by phone were stopped for a while, after five wrong ones",
+            ),
+            What::PhoneDisabled => (
+                "Codes by phone were disabled",
+                "Codes by phone were disabled for your account after a hundred wrong ones; a phone has to be added anew",
+            ),
             What::AccountRegistered | What::SignedIn | What::SessionEnded => return None,
         };
         let body = format!(
@@ -51,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    const EVERY: [What; 9] = [
+    const EVERY: [What; 17] = [
         What::AccountRegistered,
         What::SignedIn,
         What::PasskeyAdded,
@@ -61,6 +83,14 @@ mod tests {
         What::RecoveryCodeIssued,
         What::RecoveryCodeDownloaded,
         What::SessionEnded,
+        What::PasswordSet,
+        What::PasswordChanged,
+        What::PasswordLocked,
+        What::PasswordDisabled,
+        What::PhoneAdded,
+        What::PhoneRemoved,
+        What::PhoneLocked,
+        What::PhoneDisabled,
     ];
 
     #[test]

@@ -2,14 +2,19 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use postern_domain::name::Email;
+use postern_domain::phone_number::PhoneNumber;
 use serde::Serialize;
 
-use crate::{CloudEvent, Mail, NotSent, Notice, SecurityEvents};
+use crate::{
+    CallNotPlaced, Calls, CloudEvent, Mail, NotSent, Notice, SealedCall, SecurityEvents, Spoken, TextNotSent,
+    Texts, VoiceCodes,
+};
 
 /// Messages kept; the oldest go first.
 const KEPT: usize = 1000;
@@ -40,10 +45,14 @@ pub trait Gate: Send + Sync {
     fn after(&self, service: &'static str, operation: &'static str) -> Result<(), NotSent>;
 }
 
+/// Who subscribes to the `VoiceCodes` topic: what it delivers, once each, and done when the subscriber is.
+pub type Subscriber = Arc<dyn Fn(SealedCall) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// An outbox in memory.
 #[derive(Clone)]
 pub struct Outbox {
     kept: Arc<Mutex<Kept>>,
+    voice_codes: Arc<OnceLock<Subscriber>>,
     gate: Arc<dyn Gate>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -58,7 +67,13 @@ struct Kept {
 impl Outbox {
     #[must_use]
     pub fn new(gate: Arc<dyn Gate>, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self { kept: Arc::default(), gate, now: Arc::new(now) }
+        Self { kept: Arc::default(), voice_codes: Arc::default(), gate, now: Arc::new(now) }
+    }
+
+    /// Subscribes to the `VoiceCodes` topic. The first subscriber is the only one. The topic delivers before it answers, so
+    /// that a call is there to see as soon as the request that asked for it is answered.
+    pub fn on_voice_code(&self, subscriber: Subscriber) {
+        let _ = self.voice_codes.set(subscriber);
     }
 
     /// The messages to `to`, or all, the newest first.
@@ -113,6 +128,35 @@ impl Mail for Outbox {
         self.gate.before("ses", "SendEmail")?;
         self.keep(Kind::Email, to.as_str(), format!("Subject: {}\n\n{}", notice.subject, notice.body));
         self.gate.after("ses", "SendEmail")
+    }
+}
+
+#[async_trait]
+impl Texts for Outbox {
+    async fn text(&self, to: &PhoneNumber, body: &str) -> Result<(), TextNotSent> {
+        self.gate.before("sns", "Publish")?;
+        self.keep(Kind::Text, to.as_str(), body.to_owned());
+        Ok(self.gate.after("sns", "Publish")?)
+    }
+}
+
+#[async_trait]
+impl VoiceCodes for Outbox {
+    async fn hand_on(&self, call: &SealedCall) -> Result<(), NotSent> {
+        self.gate.before("sns", "Publish")?;
+        if let Some(subscriber) = self.voice_codes.get() {
+            subscriber(call.clone()).await;
+        }
+        self.gate.after("sns", "Publish")
+    }
+}
+
+#[async_trait]
+impl Calls for Outbox {
+    async fn call(&self, to: &PhoneNumber, words: &Spoken) -> Result<(), CallNotPlaced> {
+        self.gate.before("smsvoice", "SendVoiceMessage").map_err(CallNotPlaced::Refused)?;
+        self.keep(Kind::Call, to.as_str(), words.expose_plain().to_owned());
+        self.gate.after("smsvoice", "SendVoiceMessage").map_err(CallNotPlaced::Unclear)
     }
 }
 

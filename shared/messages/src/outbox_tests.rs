@@ -21,7 +21,8 @@ impl Faults {
 
 impl Gate for Faults {
     fn before(&self, service: &'static str, operation: &'static str) -> Result<(), NotSent> {
-        assert!([("sns", "Publish"), ("ses", "SendEmail")].contains(&(service, operation)));
+        let known = [("sns", "Publish"), ("ses", "SendEmail"), ("smsvoice", "SendVoiceMessage")];
+        assert!(known.contains(&(service, operation)));
         Self::check(&self.before, operation)
     }
 
@@ -112,4 +113,78 @@ async fn what_lies_in_it_is_not_told_by_debug() {
     let (outbox, _) = outbox();
     send(&outbox, "canary@clinic.example", "canary").await.unwrap();
     assert_eq!(format!("{outbox:?}"), "Outbox");
+}
+
+fn phone() -> PhoneNumber {
+    "+12125550123".parse().unwrap()
+}
+
+fn spoken() -> Spoken {
+    let words = crate::CodeWords::new("Postern", "id.example");
+    words.spoken(&"135790".parse().unwrap(), &"en-US".parse().unwrap())
+}
+
+#[tokio::test]
+async fn texts_and_calls_are_kept_as_a_person_reads_or_hears_them() {
+    let (outbox, _) = outbox();
+    outbox.text(&phone(), "135790 is your code").await.unwrap();
+    outbox.call(&phone(), &spoken()).await.unwrap();
+    let written = serde_json::to_value(outbox.messages(Some("+12125550123"))).unwrap();
+    assert_eq!(
+        written,
+        serde_json::json!([
+            { "id": "msg_2", "at": "1970-01-01T00:00:00Z", "kind": "call", "to": "+12125550123", "body": spoken().expose_plain() },
+            { "id": "msg_1", "at": "1970-01-01T00:00:00Z", "kind": "text", "to": "+12125550123", "body": "135790 is your code" },
+        ])
+    );
+}
+
+/// A call that fails ahead does not ring; one whose answer is lost does, and may not be placed again.
+#[tokio::test]
+async fn texts_and_calls_fail_as_the_services_do() {
+    let (outbox, faults) = outbox();
+    faults.before.store(true, Ordering::SeqCst);
+    assert!(matches!(outbox.text(&phone(), "x").await, Err(TextNotSent::NotSent(_))));
+    assert!(matches!(outbox.call(&phone(), &spoken()).await, Err(CallNotPlaced::Refused(_))));
+    assert!(outbox.messages(None).is_empty());
+
+    faults.before.store(false, Ordering::SeqCst);
+    faults.after.store(true, Ordering::SeqCst);
+    assert!(matches!(outbox.text(&phone(), "x").await, Err(TextNotSent::NotSent(_))));
+    assert!(matches!(outbox.call(&phone(), &spoken()).await, Err(CallNotPlaced::Unclear(_))));
+    assert_eq!(outbox.messages(None).len(), 2);
+}
+
+fn sealed() -> SealedCall {
+    serde_json::from_str(r#"{"id":"call_AQEBAQEBAQEBAQEBAQEBAQ","sealed":"AQ"}"#).unwrap()
+}
+
+#[tokio::test]
+async fn the_topic_delivers_before_it_answers() {
+    let (outbox, faults) = outbox();
+    // Nobody subscribes: it is published all the same.
+    outbox.hand_on(&sealed()).await.unwrap();
+
+    let delivered = Arc::new(Mutex::new(Vec::new()));
+    let log = delivered.clone();
+    let subscribe = outbox.clone();
+    subscribe.on_voice_code(Arc::new(move |call| {
+        let log = log.clone();
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            log.lock().unwrap().push(call);
+        })
+    }));
+    subscribe.on_voice_code(Arc::new(|_| panic!("the first subscriber is the only one")));
+    outbox.hand_on(&sealed()).await.unwrap();
+    assert_eq!(*delivered.lock().unwrap(), [sealed()]);
+
+    faults.before.store(true, Ordering::SeqCst);
+    assert!(outbox.hand_on(&sealed()).await.is_err());
+    assert_eq!(delivered.lock().unwrap().len(), 1);
+
+    faults.before.store(false, Ordering::SeqCst);
+    faults.after.store(true, Ordering::SeqCst);
+    assert!(outbox.hand_on(&sealed()).await.is_err());
+    assert_eq!(delivered.lock().unwrap().len(), 2);
 }

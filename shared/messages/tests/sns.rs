@@ -1,4 +1,4 @@
-//! Security events on SNS, over HTTP, with ministack in its place: what a subscriber gets.
+//! What goes out through SNS, over HTTP, with ministack in its place: what a subscriber or a phone gets.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +12,9 @@ use aws_sdk_sns::config::{BehaviorVersion, Credentials, Region};
 use jiff::Timestamp;
 use postern_domain::activity::{Event, What};
 use postern_domain::id::{AccountId, EventId};
-use postern_messages::{CloudEvent, SecurityEvents, Sns};
+use postern_messages::{
+    CloudEvent, SealedCall, SecurityEvents, Sns, SnsTexts, SnsVoiceCodes, Texts, VoiceCodes,
+};
 use serde_json::{Value, json};
 
 /// 2025-03-01T12:00:00.123Z.
@@ -74,6 +76,37 @@ async fn a_topic_that_is_not_there() {
     assert!(!error.to_string().contains("acc_"), "{error}");
 }
 
+#[tokio::test]
+async fn a_phone_gets_the_text_as_it_is() {
+    let stand_in = StandIn::new("texts").await;
+    let body = "135790 is your Postern code\n\n@id.example #135790";
+    for (number, sender) in [("+12125550131", None), ("+12125550132", Some("+12065550100"))] {
+        let texts = SnsTexts::new(stand_in.sns.clone(), sender.map(str::to_owned));
+        texts.text(&number.parse().unwrap(), body).await.unwrap();
+        let [text] = &*stand_in.texts(number).await else { panic!("not one text") };
+        assert_eq!((&text["PhoneNumber"], &text["Message"]), (&json!(number), &json!(body)));
+        assert!(text["TopicArn"].is_null() && text["Subject"].is_null(), "{text}");
+        let attributes = text["MessageAttributes"].as_object().unwrap();
+        let value =
+            |name: &str| attributes.get(name).map(|attribute| attribute["StringValue"].as_str().unwrap());
+        assert_eq!(value("AWS.SNS.SMS.SMSType"), Some("Transactional"));
+        assert_eq!(value("AWS.MM.SMS.OriginationNumber"), sender);
+        assert_eq!(attributes.len(), 1 + usize::from(sender.is_some()));
+    }
+}
+
+#[tokio::test]
+async fn who_places_calls_gets_them_sealed() {
+    let stand_in = StandIn::new("voice").await;
+    let queue = stand_in.subscribed("voice-codes", None).await;
+    let written = r#"{"id":"call_AQEBAQEBAQEBAQEBAQEBAQ","sealed":"AQID"}"#;
+    let sealed: SealedCall = serde_json::from_str(written).unwrap();
+    SnsVoiceCodes::new(stand_in.sns.clone(), &stand_in.topic).hand_on(&sealed).await.unwrap();
+    let [message] = &*stand_in.received(&queue).await else { panic!("not one message") };
+    assert_eq!(message["Body"], written);
+    assert!(message["MessageAttributes"].is_null(), "{message}");
+}
+
 fn cloud_event(number: u8, what: What) -> CloudEvent {
     let event = Event {
         id: EventId::from_bytes([number; 16]),
@@ -117,6 +150,14 @@ impl StandIn {
         let topic = sns.create_topic().name(format!("SecurityEvents-{name}")).send().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { address, sns, topic: topic.topic_arn.unwrap(), http }
+    }
+
+    /// What a phone has got.
+    async fn texts(&self, number: &str) -> Vec<Value> {
+        let texts = format!("{}/_ministack/sns/sms-messages", self.address);
+        let texts = self.http.get(texts).send().await.unwrap().error_for_status().unwrap();
+        let texts: Value = texts.json().await.unwrap();
+        texts["sms_messages"][number].as_array().cloned().unwrap_or_default()
     }
 
     /// A new queue that gets what matches `filter`. Its address.

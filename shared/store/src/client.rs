@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -25,7 +26,12 @@ pub fn client(config: Builder) -> Client {
         .operation_attempt_timeout(Duration::from_secs(2))
         .operation_timeout(Duration::from_secs(6))
         .build();
-    let config = config.retry_config(retries).timeout_config(timeouts).retry_classifier(TransactionConflict);
+    let config = config
+        .retry_config(retries)
+        .timeout_config(timeouts)
+        .retry_classifier(TransactionConflict)
+        // Watches for streams that trickle: these answers are small, and the time limits above hold.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     Client::from_conf(config.build())
 }
 

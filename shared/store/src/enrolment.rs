@@ -6,8 +6,9 @@ use postern_domain::activity::Event;
 use postern_domain::session::Session;
 
 use crate::Store;
+use crate::change::{Change, Condition};
 use crate::error::StoreError;
-use crate::record::{self, MarkerRecord, SpentRecord, number, single_key, string, value};
+use crate::record::{self, MarkerRecord, SpentRecord, single_key};
 use crate::transaction::{Expression, Transaction};
 
 /// A sealed ceremony that is about to be spent.
@@ -18,8 +19,8 @@ pub struct Ceremony {
     pub expires_at: Timestamp,
 }
 
-/// A passkey that is to be added. `account` and `session` as they were read; `proven` as the session is
-/// to be: with the passkey's own proof.
+/// A passkey that is to be added. `account` and `session` as they were read; `proven` as the session is to
+/// be: with the passkey's own proof.
 pub struct PasskeyEnrolment<'a> {
     pub account: &'a Account,
     pub passkey: &'a Passkey,
@@ -45,63 +46,27 @@ pub enum Refused {
     Spent,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Condition {
-    Ceremony,
-    Credential,
-    Passkey,
-    Profile,
-    Name,
-    Session,
-}
-
 impl Store {
     /// Adds a passkey: the challenge is spent, the credential taken, the account kept for good and the
     /// session proven, or nothing at all. One call.
     pub async fn enrol_passkey(&self, new: PasskeyEnrolment<'_>) -> Result<Result<(), Refused>, StoreError> {
         let (account, passkey) = (new.account, new.passkey);
         let mut writes = Transaction::new();
-        writes.put_if(
-            Condition::Ceremony,
-            &self.attempts,
-            spent_item(new.ceremony)?,
-            Expression::absent(),
-        )?;
+        writes.put_if(Condition::Spent, &self.attempts, spent_item(new.ceremony)?, Expression::absent())?;
         let marker = MarkerRecord { account: account.id.clone(), forget_at: None };
         let credential = record::item(record::credential_key(&passkey.id), &marker)?;
         writes.put_if(Condition::Credential, &self.accounts, credential, Expression::absent())?;
         let item = record::passkey_item(&account.id, passkey)?;
-        writes.put_if(Condition::Passkey, &self.accounts, item, Expression::absent())?;
-        let kept = Expression::new(
-            "SET revision = :next REMOVE forget_at",
-            [(":next", number(account.revision.saturating_add(1)))],
-        );
-        writes.update_if(
-            Condition::Profile,
-            &self.accounts,
-            record::profile_key(&account.id),
-            kept,
-            unchanged(account),
-        )?;
-        if account.forget_at.is_some() {
-            let own = Expression::new("account = :account", [(":account", string(account.id.as_str()))]);
-            let kept = Expression::new("REMOVE forget_at", []);
-            writes.update_if(
-                Condition::Name,
-                &self.accounts,
-                record::name_key(&account.username),
-                kept,
-                own,
-            )?;
-        }
-        self.prove(&mut writes, new.proven)?;
-        writes.put(&self.accounts, record::activity_item(new.event)?)?;
+        writes.put_if(Condition::Method, &self.accounts, item, Expression::absent())?;
+        let changed = account.with_passkey(passkey.clone());
+        let change = Change { account, changed: &changed, proven: new.proven, event: new.event };
+        self.change(&mut writes, &change)?;
 
         let failed = writes.commit(&self.client).await?;
         let has_failed = |condition| failed.iter().any(|failed| failed.condition == condition);
-        if has_failed(Condition::Credential) || has_failed(Condition::Passkey) {
+        if has_failed(Condition::Credential) || has_failed(Condition::Method) {
             Ok(Err(Refused::Exists))
-        } else if has_failed(Condition::Ceremony) {
+        } else if has_failed(Condition::Spent) {
             Ok(Err(Refused::Spent))
         } else if failed.is_empty() {
             Ok(Ok(()))
@@ -115,35 +80,21 @@ impl Store {
         let (account, passkey) = (old.account, old.passkey);
         let mut writes = Transaction::new();
         let key = record::passkey_key(&account.id, &passkey.id);
-        writes.delete_if(Condition::Passkey, &self.accounts, key, Expression::present())?;
+        writes.delete_if(Condition::Method, &self.accounts, key, Expression::present())?;
         writes.delete(&self.accounts, record::credential_key(&passkey.id))?;
-        let next =
-            Expression::new("SET revision = :next", [(":next", number(account.revision.saturating_add(1)))]);
-        writes.update_if(
-            Condition::Profile,
-            &self.accounts,
-            record::profile_key(&account.id),
-            next,
-            unchanged(account),
-        )?;
-        self.prove(&mut writes, old.proven)?;
-        writes.put(&self.accounts, record::activity_item(old.event)?)?;
+        let changed = account.without_passkey(&passkey.id);
+        let change = Change { account, changed: &changed, proven: old.proven, event: old.event };
+        self.change(&mut writes, &change)?;
         if writes.commit(&self.client).await?.is_empty() { Ok(()) } else { Err(StoreError::Conflict) }
     }
-
-    fn prove(&self, writes: &mut Transaction<Condition>, session: &Session) -> Result<(), StoreError> {
-        let proven = Expression::new("SET proofs = :proofs", [(":proofs", value(&session.proofs)?)]);
-        let key = record::session_key(&session.id);
-        writes.update_if(Condition::Session, &self.attempts, key, proven, Expression::present())
-    }
-}
-
-/// The account's methods, recovery code and generation are as they were read.
-pub fn unchanged(account: &Account) -> Expression {
-    Expression::new("revision = :revision", [(":revision", number(account.revision))])
 }
 
 pub fn spent_item(ceremony: &Ceremony) -> Result<record::Item, StoreError> {
     let record = SpentRecord { delete_at: record::delete_at(ceremony.expires_at) };
-    record::item(single_key(format!("SPENT#{}", ceremony.id)), &record)
+    record::item(spent_key(&ceremony.id), &record)
+}
+
+/// Where the marker of a spent ceremony or sign-in stands.
+pub fn spent_key(id: &str) -> record::Key {
+    single_key(format!("SPENT#{id}"))
 }

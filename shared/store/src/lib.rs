@@ -7,15 +7,21 @@
 
 mod accounts;
 mod activity;
+mod calls;
+mod change;
 mod client;
 mod enrolment;
 mod error;
+mod guessed;
 mod key_records;
 mod opened;
+mod password;
+mod phones;
 mod record;
 mod recovery_codes;
 mod registration;
 pub mod schema;
+mod sends;
 mod sessions;
 mod sign_in;
 mod transaction;
@@ -24,12 +30,16 @@ pub use activity::{Activity, Cursor, InvalidCursor, activity_of};
 pub use client::client;
 pub use enrolment::{Ceremony, PasskeyEnrolment, PasskeyRemoval, Refused};
 pub use error::{Races, StoreError};
+pub use guessed::{Counted, Guess, KeptPassword, KeptPhones, SentCode};
 pub use key_records::KeyRecords;
 pub use opened::{OpenedKeyring, OpenedTokenSigner};
+pub use password::PasswordChange;
+pub use phones::{NotPending, PendingPhone, PhoneEnrolment, PhoneRemoval};
 pub use recovery_codes::{RecoveryCodes, SealedCode, StoredCode};
 pub use registration::{IdempotentRequest, Registered, Registration};
+pub use sends::{DeploymentLimits, NotNow, PhonesOf, Sending, SignInCode, resend_at};
 pub use sessions::Caller;
-pub use sign_in::PasskeySignIn;
+pub use sign_in::{Beginning, PasskeySignIn, Proof, Proven, Secret};
 
 use aws_sdk_dynamodb::Client;
 

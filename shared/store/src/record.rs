@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use postern_domain::account::{Account, IssuedRecoveryCode, Methods, Passkey};
+use postern_domain::account::{Account, IssuedRecoveryCode, LineType, Methods, Passkey, Password, Phone};
 use postern_domain::activity::{Event, What};
 use postern_domain::admission::Proof;
-use postern_domain::id::{AccountId, EventId, PasskeyId, SessionId};
+use postern_domain::id::{AccountId, EventId, PasskeyId, PhoneId, SessionId};
 use postern_domain::name::{Email, Locale, PasskeyName, Username};
+use postern_domain::phone_number::PhoneNumber;
 use postern_domain::session::{OVER_AFTER, Origin, Session};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,13 +20,14 @@ pub type Item = HashMap<String, AttributeValue>;
 pub type Key = HashMap<String, AttributeValue>;
 
 /// The form of the records that this release writes.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// Everything of an account that decisions rest on sorts from here on; its activity sorts before.
 pub const FIRST_METHOD: &str = "AUTHENTICATOR";
 /// Sorts after every method.
 pub const PROFILE: &str = "PROFILE";
 pub const PASSKEY: &str = "PASSKEY#";
+pub const PHONE: &str = "PHONE#";
 pub const ACTIVITY: &str = "ACTIVITY#";
 
 /// How long an expired attempt stays before TTL takes it, beyond its own expiry.
@@ -85,6 +87,16 @@ pub struct ProfileRecord {
     pub revision: u64,
     pub recovery_issued_at: Option<Timestamp>,
     pub recovery_downloaded_at: Option<Timestamp>,
+    /// The hash itself stands by the name ([`crate::guessed`]).
+    pub password_changed_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct PhoneRecord {
+    pub number: PhoneNumber,
+    pub country: String,
+    pub line_type: LineType,
+    pub verified_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -169,6 +181,10 @@ pub fn passkey_key(account: &AccountId, id: &PasskeyId) -> Key {
     key(account.as_str(), format!("{PASSKEY}{id}"))
 }
 
+pub fn phone_key(account: &AccountId, id: &PhoneId) -> Key {
+    key(account.as_str(), format!("{PHONE}{id}"))
+}
+
 pub fn credential_key(id: &PasskeyId) -> Key {
     key(format!("CREDENTIAL#{id}"), "CREDENTIAL")
 }
@@ -184,6 +200,7 @@ pub fn profile_item(account: &Account) -> Result<Item, StoreError> {
         revision: account.revision,
         recovery_issued_at: account.recovery_code.as_ref().map(|code| code.issued_at),
         recovery_downloaded_at: account.recovery_code.as_ref().and_then(|code| code.downloaded_at),
+        password_changed_at: account.methods.password.as_ref().map(|password| password.changed_at),
     };
     item(profile_key(&account.id), &record)
 }
@@ -200,6 +217,42 @@ pub fn passkey_item(account: &AccountId, passkey: &Passkey) -> Result<Item, Stor
         credential: passkey.credential.clone(),
     };
     item(passkey_key(account, &passkey.id), &record)
+}
+
+pub fn phone_item(account: &AccountId, phone: &Phone) -> Result<Item, StoreError> {
+    let record = PhoneRecord {
+        number: phone.number.clone(),
+        country: phone.country.clone(),
+        line_type: phone.line_type,
+        verified_at: phone.verified_at,
+    };
+    item(phone_key(account, &phone.id), &record)
+}
+
+/// An account as one value: the copy that stands beside an authenticator which is found by the name. Without
+/// the passkeys' keys: nothing is verified with a copy.
+pub fn known(account: &Account) -> Result<AttributeValue, StoreError> {
+    let mut items = vec![profile_item(account)?];
+    for passkey in &account.methods.passkeys {
+        items.push(passkey_item(&account.id, &Passkey { credential: String::new(), ..passkey.clone() })?);
+    }
+    for phone in &account.methods.phones {
+        items.push(phone_item(&account.id, phone)?);
+    }
+    Ok(AttributeValue::L(items.into_iter().map(AttributeValue::M).collect()))
+}
+
+/// Reads what [`known`] wrote.
+pub fn account_known(id: &AccountId, known: AttributeValue) -> Result<Account, StoreError> {
+    let AttributeValue::L(items) = known else { return Err(StoreError::Corrupt("known")) };
+    let items = items
+        .into_iter()
+        .map(|item| match item {
+            AttributeValue::M(item) => Ok(item),
+            _ => Err(StoreError::Corrupt("known")),
+        })
+        .collect::<Result<_, _>>()?;
+    account(id, items)?.ok_or(StoreError::Corrupt("known"))
 }
 
 pub fn session_item(session: &Session) -> Result<Item, StoreError> {
@@ -260,9 +313,15 @@ pub fn account(id: &AccountId, items: Vec<Item>) -> Result<Option<Account>, Stor
         } else if let Some(passkey) = sk.strip_prefix(PASSKEY) {
             let passkey = passkey.parse().map_err(|_| StoreError::Corrupt("PASSKEY"))?;
             methods.passkeys.push(self::passkey(passkey, read(item, "PASSKEY")?));
+        } else if let Some(phone) = sk.strip_prefix(PHONE) {
+            let id = phone.parse().map_err(|_| StoreError::Corrupt("PHONE"))?;
+            let PhoneRecord { number, country, line_type, verified_at } = read(item, "PHONE")?;
+            methods.phones.push(Phone { id, number, country, line_type, verified_at });
         }
     }
     let Some(profile) = profile else { return Ok(None) };
+    methods.password = profile.password_changed_at.map(|changed_at| Password { changed_at });
+    methods.phones.sort_by(|a, b| a.verified_at.cmp(&b.verified_at).then_with(|| a.id.cmp(&b.id)));
     methods.passkeys.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
     let forget_at = profile.forget_at.map(Timestamp::from_second).transpose();
     Ok(Some(Account {

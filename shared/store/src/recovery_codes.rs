@@ -10,7 +10,7 @@ use postern_domain::id::AccountId;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::enrolment::unchanged;
+use crate::change::unchanged;
 use crate::error::StoreError;
 use crate::record::{self, MarkerRecord, number, single_key, string};
 use crate::transaction::{Expression, Transaction};

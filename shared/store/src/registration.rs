@@ -5,9 +5,11 @@ use postern_domain::account::Account;
 use postern_domain::activity::Event;
 use postern_domain::id::{AccountId, SessionId};
 use postern_domain::session::Session;
+use secrecy::SecretString;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::password::password_item;
 use crate::record::{self, IdempotencyRecord, MarkerRecord, number, single_key};
 use crate::transaction::{Expression, Transaction};
 
@@ -17,6 +19,8 @@ pub struct Registration<'a> {
     pub session: &'a Session,
     pub event: &'a Event,
     pub idempotent: Option<IdempotentRequest>,
+    /// Of the account's password, if it begins with one.
+    pub hash: Option<&'a SecretString>,
     /// The session that came with the request: it ends.
     pub replaced: Option<SessionId>,
 }
@@ -80,6 +84,9 @@ impl Store {
             record::profile_item(new.account)?,
             Expression::absent(),
         )?;
+        if let Some(hash) = new.hash {
+            writes.put(&self.accounts, password_item(new.account, hash)?)?;
+        }
         writes.put(&self.accounts, record::activity_item(new.event)?)?;
         writes.put(&self.attempts, record::session_item(new.session)?)?;
         if let Some(replaced) = &new.replaced {

@@ -91,16 +91,19 @@ impl Store {
         }
     }
 
-    /// Begins a session without more: a registration that is answered once again.
-    pub async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.attempts)
-            .set_item(Some(record::session_item(session)?))
-            .send()
-            .await
-            .map_err(|error| StoreError::unavailable("PutItem", &error))?;
-        Ok(())
+    /// Begins a session without more: a registration that is answered once again. `replaced`, the session that came with
+    /// the request, ends. One call.
+    pub async fn begin_session(
+        &self,
+        session: &Session,
+        replaced: Option<SessionId>,
+    ) -> Result<(), StoreError> {
+        let mut writes = Transaction::<()>::new();
+        writes.put(&self.attempts, record::session_item(session)?)?;
+        if let Some(replaced) = replaced.filter(|replaced| *replaced != session.id) {
+            writes.delete(&self.attempts, record::session_key(&replaced))?;
+        }
+        writes.commit(&self.client).await.map(|_| ())
     }
 
     /// Ends a session by its own cookie. `false`: it had ended before. One call.

@@ -1,13 +1,20 @@
-//! Signing in by passkey: one transaction spends the challenge and begins the session.
+//! Signing in: each proof, and the session that comes of it, is one transaction.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
 use postern_domain::account::{Account, Passkey};
 use postern_domain::activity::Event;
-use postern_domain::id::SessionId;
+use postern_domain::id::{SessionId, SignInId};
 use postern_domain::session::Session;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::Store;
-use crate::enrolment::{Ceremony, spent_item, unchanged};
+use crate::change::unchanged;
+use crate::enrolment::{Ceremony, spent_item, spent_key};
 use crate::error::StoreError;
+use crate::guessed::{
+    Guessed, HASH, KNOWN, SentCode, before_attribute, code_attribute, guessed_key, last_phone,
+};
 use crate::record::{self, number, string};
 use crate::transaction::{Expression, Transaction};
 
@@ -24,11 +31,53 @@ pub struct PasskeySignIn<'a> {
     pub replaced: Option<SessionId>,
 }
 
+/// A right answer to something that can be guessed. `account` as it was read: its `known` copy, or afresh.
+pub struct Proof<'a> {
+    pub account: &'a Account,
+    pub secret: Secret<'a>,
+    pub sign_in: &'a SignInId,
+    /// Until when the sign-in could be used.
+    pub expires_at: Timestamp,
+    /// None: another proof is wanted.
+    pub begins: Option<Beginning<'a>>,
+}
+
+/// What answered rightly.
+#[derive(Clone, Copy)]
+pub enum Secret<'a> {
+    Password {
+        /// Of the same password, by today's parameters.
+        rehashed: Option<&'a SecretString>,
+    },
+    /// Spent with the proof.
+    PhoneCode(&'a SentCode),
+}
+
+/// The session that a sign-in ends in.
+pub struct Beginning<'a> {
+    pub session: &'a Session,
+    pub event: &'a Event,
+    /// The session that came with the request: it ends, so that no value from before lives on.
+    pub replaced: Option<SessionId>,
+}
+
+/// What became of a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proven {
+    Done,
+    /// The sign-in was used before.
+    SignInOver,
+    /// The code was used, or a newer one took its place.
+    SecretSpent,
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Condition {
-    Ceremony,
+    SignIn,
+    Secret,
     Passkey,
     Profile,
+    Lock,
 }
 
 impl Store {
@@ -36,18 +85,13 @@ impl Store {
     pub async fn sign_in_by_passkey(&self, new: PasskeySignIn<'_>) -> Result<bool, StoreError> {
         let used = new.used;
         let mut writes = Transaction::new();
-        writes.put_if(
-            Condition::Ceremony,
-            &self.attempts,
-            spent_item(new.ceremony)?,
-            Expression::absent(),
-        )?;
+        writes.put_if(Condition::SignIn, &self.attempts, spent_item(new.ceremony)?, Expression::absent())?;
         let last_used_at = used.last_used_at.unwrap_or(new.session.created_at);
         let change = Expression::new(
             "SET sign_count = :count, backed_up = :backed_up, last_used_at = :now",
             [
                 (":count", number(used.counter)),
-                (":backed_up", aws_sdk_dynamodb::types::AttributeValue::Bool(used.backed_up)),
+                (":backed_up", AttributeValue::Bool(used.backed_up)),
                 (":now", string(last_used_at.to_string())),
             ],
         );
@@ -55,19 +99,14 @@ impl Store {
         let unmoved = Expression::new("sign_count = :was", [(":was", number(new.counter_was))]);
         let key = record::passkey_key(&new.account.id, &used.id);
         writes.update_if(Condition::Passkey, &self.accounts, key, change, unmoved)?;
-        writes.check(
-            Condition::Profile,
-            &self.accounts,
-            record::profile_key(&new.account.id),
-            unchanged(new.account),
+        self.hold(&mut writes, new.account)?;
+        self.lift_locks(&mut writes, Condition::Lock, new.account, None)?;
+        self.begin(
+            &mut writes,
+            &Beginning { session: new.session, event: new.event, replaced: new.replaced },
         )?;
-        writes.put(&self.accounts, record::activity_item(new.event)?)?;
-        writes.put(&self.attempts, record::session_item(new.session)?)?;
-        if let Some(replaced) = &new.replaced {
-            writes.delete(&self.attempts, record::session_key(replaced))?;
-        }
         let failed = writes.commit(&self.client).await?;
-        if failed.iter().any(|failed| failed.condition == Condition::Ceremony) {
+        if failed.iter().any(|failed| failed.condition == Condition::SignIn) {
             Ok(false)
         } else if failed.is_empty() {
             Ok(true)
@@ -76,7 +115,98 @@ impl Store {
         }
     }
 
-    /// Writes an event that stands for itself: a refusal that the owner should know of. One call.
+    /// Makes a right answer count: its own count starts anew, a phone's lifts the locks of the others, and where the
+    /// proofs are enough the sign-in is spent and its session begins. One call.
+    ///
+    /// [`StoreError::Conflict`]: the account is not as it was read.
+    pub async fn prove(&self, new: Proof<'_>) -> Result<Proven, StoreError> {
+        let account = new.account;
+        let mut writes = Transaction::new();
+        let spent = Ceremony { id: new.sign_in.as_str().to_owned(), expires_at: new.expires_at };
+        if new.begins.is_some() {
+            writes.put_if(Condition::SignIn, &self.attempts, spent_item(&spent)?, Expression::absent())?;
+        } else {
+            writes.check(Condition::SignIn, &self.attempts, spent_key(&spent.id), Expression::absent())?;
+        }
+        let mut success = Expression::new(
+            format!("SET streak = :none, failures = :none, {KNOWN} = :known"),
+            [(":none", number(0)), (":known", record::known(account)?)],
+        );
+        let (which, condition) = match new.secret {
+            Secret::Password { rehashed } => {
+                if let Some(hash) = rehashed {
+                    success.push(format!(", {HASH} = :hash"));
+                    success.values.insert(":hash".to_owned(), string(hash.expose_secret()));
+                }
+                success.push(" REMOVE guessed_at");
+                // That it is the password which answered, the profile's revision says.
+                (Guessed::Password, Expression::new(format!("attribute_exists({HASH})"), []))
+            }
+            Secret::PhoneCode(code) => {
+                let (kept, before) = (code_attribute(new.sign_in), before_attribute(new.sign_in));
+                let phone = account.phone(&code.phone).ok_or(StoreError::Conflict)?;
+                let last = last_phone(phone);
+                success.push(last.text);
+                success.values.extend(last.values);
+                if new.begins.is_some() {
+                    // Remembered until the code would have been over: another answer to it is told that the sign-in is used.
+                    success.push(format!(", {kept}.used = :used REMOVE guessed_at"));
+                    success.values.insert(":used".to_owned(), AttributeValue::Bool(true));
+                } else {
+                    success.push(format!(" REMOVE guessed_at, {kept}, {before}"));
+                }
+                let tag = AttributeValue::B(code.mac.tag.to_vec().into());
+                (
+                    Guessed::Phone,
+                    Expression::new(
+                        format!("{kept}.tag = :tag AND attribute_not_exists({kept}.used)"),
+                        [(":tag", tag)],
+                    ),
+                )
+            }
+        };
+        let key = guessed_key(&account.username, which);
+        writes.update_if(Condition::Secret, &self.accounts, key, success, condition)?;
+        if which == Guessed::Phone {
+            self.lift_locks(&mut writes, Condition::Lock, account, Some(which))?;
+        }
+        self.hold(&mut writes, account)?;
+        if let Some(beginning) = &new.begins {
+            self.begin(&mut writes, beginning)?;
+        }
+        let failed = writes.commit(&self.client).await?;
+        let has_failed = |condition| failed.iter().any(|failed| failed.condition == condition);
+        if has_failed(Condition::SignIn) {
+            Ok(Proven::SignInOver)
+        } else if has_failed(Condition::Secret) && which == Guessed::Phone {
+            Ok(Proven::SecretSpent)
+        } else if failed.is_empty() {
+            Ok(Proven::Done)
+        } else {
+            Err(StoreError::Conflict)
+        }
+    }
+
+    /// Holds the account to what was read of it.
+    fn hold(&self, writes: &mut Transaction<Condition>, account: &Account) -> Result<(), StoreError> {
+        let profile = record::profile_key(&account.id);
+        writes.check(Condition::Profile, &self.accounts, profile, unchanged(account))
+    }
+
+    fn begin(
+        &self,
+        writes: &mut Transaction<Condition>,
+        beginning: &Beginning<'_>,
+    ) -> Result<(), StoreError> {
+        writes.put(&self.accounts, record::activity_item(beginning.event)?)?;
+        writes.put(&self.attempts, record::session_item(beginning.session)?)?;
+        if let Some(replaced) = &beginning.replaced {
+            writes.delete(&self.attempts, record::session_key(replaced))?;
+        }
+        Ok(())
+    }
+
+    /// Writes an event that stands for itself: a refusal or a lock that the owner should know of. One call.
     pub async fn note(&self, event: &Event) -> Result<(), StoreError> {
         self.client
             .put_item()

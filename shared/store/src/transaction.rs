@@ -30,9 +30,23 @@ pub struct Expression {
 }
 
 impl Expression {
-    pub fn new<const N: usize>(text: impl Into<String>, values: [(&str, AttributeValue); N]) -> Self {
+    pub fn new<'a>(
+        text: impl Into<String>,
+        values: impl IntoIterator<Item = (&'a str, AttributeValue)>,
+    ) -> Self {
         let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { text: text.into(), values }
+    }
+
+    /// Goes on with `text`.
+    pub fn push(&mut self, text: impl AsRef<str>) {
+        self.text.push_str(text.as_ref());
+    }
+
+    /// Both hold.
+    pub fn and(self, other: Self) -> Self {
+        let text = format!("({}) AND ({})", self.text, other.text);
+        Self { text, values: self.values.into_iter().chain(other.values).collect() }
     }
 
     /// The item is not there.
@@ -82,6 +96,18 @@ impl<C: Copy> Transaction<C> {
         Ok(())
     }
 
+    /// Changes an item, or makes it.
+    pub fn update(&mut self, table: &str, key: Key, change: Expression) -> Result<(), StoreError> {
+        let update = Update::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .update_expression(change.text.clone())
+            .set_expression_attribute_values(change.values());
+        let update = update.build().map_err(|_| INVALID)?;
+        self.writes.push((None, TransactWriteItem::builder().update(update).build()));
+        Ok(())
+    }
+
     /// Changes an item if `condition` holds.
     pub fn update_if(
         &mut self,
@@ -96,7 +122,8 @@ impl<C: Copy> Transaction<C> {
             .set_key(Some(key))
             .update_expression(change.text)
             .condition_expression(condition.text)
-            .set_expression_attribute_values(values([change.values, condition.values]));
+            .set_expression_attribute_values(values([change.values, condition.values]))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = update.build().map_err(|_| INVALID)?;
         self.writes.push((Some(name), TransactWriteItem::builder().update(update).build()));
         Ok(())

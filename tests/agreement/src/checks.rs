@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use crate::{Event, Function, Repository, Route, Source, Statement, Template};
+use crate::{Event, Function, Grant, Repository, Route, Source, Statement, Template};
+
+/// The actions for which AWS defines no resource (Service Authorization Reference): they can be allowed for all or not at all.
+const WITHOUT_RESOURCE: [&str; 1] = ["sms-voice:CarrierLookup *"];
 
 /// What disagrees, a line each. Empty: everything agrees.
 #[must_use]
@@ -14,6 +17,7 @@ pub fn disagreements(repository: &Repository) -> Vec<String> {
     operations(repository, &mut found);
     events(repository, &mut found);
     for (id, function) in &repository.template.functions {
+        failures(id, function, &repository.template, &mut found);
         if let Some(source) = repository.sources.get(&function.binary) {
             variables(id, function, source, &mut found);
             role(id, function, source, &repository.template, &mut found);
@@ -168,6 +172,21 @@ fn events(repository: &Repository, found: &mut Vec<String>) {
     }
 }
 
+/// What a stream or a topic hands to a function is lost nowhere: what the function cannot do, and what the topic cannot
+/// hand over, goes to a queue of the function's own.
+fn failures(id: &str, function: &Function, template: &Template, found: &mut Vec<String>) {
+    let queue = format!("{id}Failed");
+    if (function.stream.is_some() || function.topic.is_some()) && function.failed.as_ref() != Some(&queue) {
+        found.push(format!("{id}: what fails does not go to {queue}"));
+    }
+    if let Some(topic) = &function.topic {
+        let may_send = template.queues_of_topics.contains(&(queue.clone(), topic.clone()));
+        if function.undelivered.as_ref() != Some(&queue) || !may_send {
+            found.push(format!("{id}: what {topic} cannot hand over does not get to {queue}"));
+        }
+    }
+}
+
 /// The variables that a function gets are those that its `main` reads, from the template's own resources.
 fn variables(id: &str, function: &Function, source: &Source, found: &mut Vec<String>) {
     let given = function.variables.keys().map(String::as_str).collect();
@@ -212,9 +231,24 @@ fn role(id: &str, function: &Function, source: &Source, template: &Template, fou
                     .any(|key| key.starts_with("kms:EncryptionContext:") || *key == "kms:MacAlgorithm"),
                 _ => true,
             };
-            if !fenced || grant.action.contains('*') || grant.resource.contains('*') {
+            let is_named =
+                !grant.resource.contains('*') || WITHOUT_RESOURCE.contains(&grant.to_string().as_str());
+            if !fenced || !is_named || grant.action.contains('*') {
                 found.push(format!("{role}: {}: {grant} is wider than it need be", statement.sid));
             }
+        }
+    }
+    // SNS encrypts for whoever publishes, and in their name: the topic's key must let them.
+    for grant in statements.iter().flat_map(|statement| &statement.grants) {
+        let Some(key) = template.topics.get(&grant.resource) else { continue };
+        let lets = |action: &str| {
+            key.as_ref().is_some_and(|key| {
+                let grant = Grant { action: action.to_owned(), resource: key.clone() };
+                template.key_grants_through.contains(&("sns".to_owned(), grant))
+            })
+        };
+        if !lets("kms:GenerateDataKey*") || !lets("kms:Decrypt") {
+            found.push(format!("{}: has no key that lets {role} publish", grant.resource));
         }
     }
     // A key whose policy names a role names it for what the role's own policy allows too.
@@ -242,8 +276,8 @@ fn of_lambda(id: &str, function: &Function) -> BTreeSet<String> {
     if let Some(stream) = &function.stream {
         let actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
         grants.extend(actions.iter().map(|action| format!("dynamodb:{action} {stream}")));
-        grants.insert(format!("sqs:SendMessage {id}Failed"));
     }
+    grants.extend(function.failed.iter().map(|queue| format!("sqs:SendMessage {queue}")));
     grants
 }
 

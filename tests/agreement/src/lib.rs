@@ -17,7 +17,7 @@ pub use checks::disagreements;
 pub use events::Event;
 pub use openapi::{Answer, OpenApi, Operation};
 pub use sources::Source;
-pub use template::{Function, Grant, Statement, Template};
+pub use template::{Function, Grant, PHONE_NUMBERS, Statement, Template};
 
 /// Everything that must agree.
 #[derive(Debug, Clone)]

@@ -84,9 +84,12 @@ impl OpenApi {
         };
         let response = resolve(&self.document, response);
         let mut found = Vec::new();
-        for name in members(response, "/headers").keys() {
+        for (name, header) in members(response, "/headers") {
+            let required = resolve(&self.document, header).get("required");
             // Documented only for the form that has it.
-            let optional = name == "Content-Disposition" || (name == "Set-Cookie" && answer.status == 204);
+            let optional = required == Some(&Value::Bool(false))
+                || name == "Content-Disposition"
+                || (name == "Set-Cookie" && answer.status == 204);
             if !optional && !answer.headers.contains_key(&name.to_lowercase()) {
                 found.push(format!("the header {name} is missing"));
             }
@@ -207,7 +210,7 @@ paths:
       operationId: x
       responses:
         "200":
-          headers: {X-Request-Id: {}}
+          headers: {X-Request-Id: {}, Set-Cookie: {$ref: "#/components/headers/Sometimes"}}
           content: {application/json: {schema: {$ref: "#/components/schemas/X"}}}
         "400":
           content:
@@ -215,6 +218,7 @@ paths:
               schema: {type: object}
               examples: {bad: {value: {code: bad}}}
 components:
+  headers: {Sometimes: {required: false}}
   schemas:
     X: {type: object, required: [a], properties: {a: {$ref: "#/components/schemas/Y"}}}
     Y: {type: integer}

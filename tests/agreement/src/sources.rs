@@ -22,8 +22,9 @@ pub struct Source {
 }
 
 /// What `main` reads through others, by the call that does so.
-const INDIRECT: [(&str, &[&str]); 2] = [
+const INDIRECT: [(&str, &[&str]); 3] = [
     (".policy()", &["EMAIL_RECOVERY_ENDS_AT", "RECOVERY_CODE_PROMPTED_FROM", "SET_UP_REQUIRED_FROM"]),
+    ("Codes::limits_from(", &["SENDS_PER_COUNTRY_HOUR", "SENDS_PER_HOUR"]),
     ("Frame::from_settings(", &["ORIGINS"]),
 ];
 const DIRECT: [&str; 4] = ["settings.required(", "settings.optional(", "settings.list(", "settings.parsed("];

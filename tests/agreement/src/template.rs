@@ -19,6 +19,12 @@ pub struct Template {
     pub tables: BTreeMap<String, Value>,
     /// What a key's own policy lets roles do.
     pub key_grants: BTreeSet<(String, Grant)>,
+    /// What a key's own policy lets whoever may use a service do through it, by the service's prefix.
+    pub key_grants_through: BTreeSet<(String, Grant)>,
+    /// The key of each topic, by logical ids.
+    pub topics: BTreeMap<String, Option<String>>,
+    /// The queues that a topic may send to, each with the topic.
+    pub queues_of_topics: BTreeSet<(String, String)>,
 }
 
 /// A function of the template.
@@ -37,6 +43,12 @@ pub struct Function {
     pub has_other_trigger: bool,
     /// The resource whose stream it reads.
     pub stream: Option<String>,
+    /// The topic that hands it messages.
+    pub topic: Option<String>,
+    /// Where Lambda puts what it could not do.
+    pub failed: Option<String>,
+    /// Where the topic puts what it could not hand over.
+    pub undelivered: Option<String>,
     /// The environment, with the reference or literal that each variable gets.
     pub variables: BTreeMap<String, Value>,
 }
@@ -50,15 +62,36 @@ pub struct Statement {
     pub grants: BTreeSet<Grant>,
     /// The keys that its conditions test.
     pub conditions: BTreeSet<String>,
+    /// The partition keys that it is limited to: a `*` at the end stands for the rest.
+    pub leading_keys: BTreeSet<String>,
+}
+
+impl Statement {
+    /// Whether it allows a call, as `CALLS` writes it, on the partition of `key`.
+    #[must_use]
+    pub fn allows(&self, call: &str, key: &str) -> bool {
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => key.starts_with(prefix),
+            None => key == pattern,
+        };
+        self.grants.iter().any(|grant| grant.to_string() == call) && self.leading_keys.iter().any(fits)
+    }
 }
 
 /// An action on a resource of the template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
     pub action: String,
-    /// The logical id; for an index `Table/index`, for a stream `Table/stream`.
+    /// The logical id; for an index `Table/index`, for a stream `Table/stream`. [`PHONE_NUMBERS`] and
+    /// [`ORIGINATION`] stand for what is no resource of the template.
     pub resource: String,
 }
+
+/// Any phone number: of all that SNS publishes to, what has no ARN.
+pub const PHONE_NUMBERS: &str = "PhoneNumbers";
+
+/// What calls come from: of the account's phone numbers and pools the one that this parameter names.
+pub const ORIGINATION: &str = "VoiceOriginationIdentity";
 
 impl std::fmt::Display for Grant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -93,6 +126,8 @@ struct FunctionProperties {
     environment: Environment,
     #[serde(default)]
     events: BTreeMap<String, EventSource>,
+    #[serde(default)]
+    event_invoke_config: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -137,6 +172,13 @@ struct KeyProperties {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct QueuePolicyProperties {
+    queues: Vec<Value>,
+    policy_document: PolicyDocument,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct PolicyDocument {
     statement: Vec<RawStatement>,
 }
@@ -149,7 +191,10 @@ struct RawStatement {
     #[serde(default)]
     principal: Value,
     action: OneOrMore,
+    #[serde(default)]
     resource: Value,
+    #[serde(default)]
+    not_resource: Value,
     #[serde(default)]
     condition: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -182,6 +227,8 @@ impl Template {
         let document: Document = from_value(yaml::parse(text)?)?;
         let (mut functions, mut roles) = (BTreeMap::new(), BTreeMap::new());
         let (mut tables, mut key_grants) = (BTreeMap::new(), BTreeSet::new());
+        let mut key_grants_through = BTreeSet::new();
+        let (mut topics, mut queues_of_topics) = (BTreeMap::new(), BTreeSet::new());
         let mut apart = Vec::new();
         for (id, resource) in document.resources {
             let at = |reason: String| format!("{id}: {reason}");
@@ -207,7 +254,15 @@ impl Template {
                 }
                 "AWS::KMS::Key" => {
                     let key: KeyProperties = from_value(resource.properties).map_err(at)?;
+                    key_grants_through.extend(grants_through_services(&id, &key.key_policy));
                     key_grants.extend(grants_to_roles(&id, key.key_policy));
+                }
+                "AWS::SNS::Topic" => {
+                    topics.insert(id.clone(), resource.properties.get("KmsMasterKeyId").map(reference));
+                }
+                "AWS::SQS::QueuePolicy" => {
+                    let policy: QueuePolicyProperties = from_value(resource.properties).map_err(at)?;
+                    queues_of_topics.extend(sent_to_by_topics(&policy));
                 }
                 _ => {}
             }
@@ -215,7 +270,7 @@ impl Template {
         for (role, statements) in apart {
             roles.entry(role).or_default().extend(statements);
         }
-        Ok(Self { functions, roles, tables, key_grants })
+        Ok(Self { functions, roles, tables, key_grants, key_grants_through, topics, queues_of_topics })
     }
 }
 
@@ -234,6 +289,12 @@ fn function(resource: Resource) -> Result<Function, String> {
         default_route: false,
         has_other_trigger: false,
         stream: None,
+        topic: None,
+        failed: properties
+            .event_invoke_config
+            .pointer("/DestinationConfig/OnFailure/Destination")
+            .map(reference),
+        undelivered: None,
         variables: properties.environment.variables,
     };
     for (name, event) in properties.events {
@@ -247,6 +308,14 @@ fn function(resource: Resource) -> Result<Function, String> {
             ("DynamoDB", ..) => {
                 function.has_other_trigger = true;
                 function.stream = event.properties.get("Stream").map(reference);
+                let failed = event.properties.pointer("/DestinationConfig/OnFailure/Destination");
+                function.failed = failed.map(reference);
+            }
+            ("SNS", ..) => {
+                function.has_other_trigger = true;
+                function.topic = event.properties.get("Topic").map(reference);
+                let undelivered = event.properties.pointer("/RedrivePolicy/deadLetterTargetArn");
+                function.undelivered = undelivered.map(reference);
             }
             _ => function.has_other_trigger = true,
         }
@@ -263,21 +332,27 @@ fn statement(policy: &str, raw: RawStatement) -> Result<Statement, String> {
     if raw.effect != "Allow" {
         return Err(format!("{}: only Allow is read", raw.sid));
     }
-    let resources = match raw.resource {
-        Value::Array(resources) => resources,
-        one => vec![one],
+    let resources = match (raw.resource, raw.not_resource) {
+        (Value::Array(resources), Value::Null) => resources.iter().map(reference).collect(),
+        (one, Value::Null) => vec![reference(&one)],
+        (Value::Null, all_but) if sub(&all_but) == Some("arn:${AWS::Partition}:sns:*:*:*") => {
+            vec![PHONE_NUMBERS.to_owned()]
+        }
+        (_, all_but) => return Err(format!("{}: all but {all_but}", raw.sid)),
     };
-    let actions = raw.action.into_vec();
-    let grants = actions
+    let grants = raw
+        .action
+        .into_vec()
         .iter()
         .flat_map(|action| {
-            resources
-                .iter()
-                .map(move |resource| Grant { action: action.clone(), resource: reference(resource) })
+            let grant = |resource: &String| Grant { action: action.clone(), resource: resource.clone() };
+            resources.iter().map(grant).collect::<Vec<_>>()
         })
         .collect();
+    let leading = raw.condition.values().filter_map(|tested| tested.get("dynamodb:LeadingKeys")?.as_array());
+    let leading_keys = leading.flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect();
     let conditions = raw.condition.into_values().flat_map(BTreeMap::into_keys).collect();
-    Ok(Statement { policy: policy.to_owned(), sid: raw.sid, grants, conditions })
+    Ok(Statement { policy: policy.to_owned(), sid: raw.sid, grants, conditions, leading_keys })
 }
 
 fn grants_to_roles(key: &str, policy: PolicyDocument) -> Vec<(String, Grant)> {
@@ -294,8 +369,47 @@ fn grants_to_roles(key: &str, policy: PolicyDocument) -> Vec<(String, Grant)> {
     grants
 }
 
+/// What a key's policy allows to every caller of the account who comes through a service: `sns` of
+/// `!Sub sns.${AWS::Region}.amazonaws.com`.
+fn grants_through_services(key: &str, policy: &PolicyDocument) -> Vec<(String, Grant)> {
+    let mut grants = Vec::new();
+    for raw in &policy.statement {
+        let tested = raw.condition.get("StringEquals");
+        let of_the_account = tested
+            .and_then(|tested| tested.get("kms:CallerAccount"))
+            .is_some_and(|account| reference(account) == "AWS::AccountId");
+        let via = tested.and_then(|tested| {
+            sub(tested.get("kms:ViaService")?)?.strip_suffix(".${AWS::Region}.amazonaws.com")
+        });
+        let (Some(service), true) = (via, of_the_account) else { continue };
+        for action in raw.action.clone().into_vec() {
+            grants.push((service.to_owned(), Grant { action, resource: key.to_owned() }));
+        }
+    }
+    grants
+}
+
+/// The queues of a policy, each with the topic that it lets send there.
+fn sent_to_by_topics(policy: &QueuePolicyProperties) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for raw in &policy.policy_document.statement {
+        let source = raw.condition.get("ArnEquals").and_then(|tested| tested.get("aws:SourceArn"));
+        let by_sns = raw.principal.get("Service").and_then(Value::as_str) == Some("sns.amazonaws.com");
+        let sends = raw.action.clone().into_vec() == ["sqs:SendMessage"];
+        if let (Some(topic), true, true) = (source, by_sns, sends) {
+            found.extend(policy.queues.iter().map(|queue| (reference(queue), reference(topic))));
+        }
+    }
+    found
+}
+
+fn sub(value: &Value) -> Option<&str> {
+    value.get("Fn::Sub")?.as_str()
+}
+
 /// What a reference names: `!Ref X` and `!GetAtt X.Arn` are `X`, `!GetAtt X.StreamArn` is `X/stream`,
-/// `!Sub "${X.Arn}/index/y"` is `X/y`. Anything else stands as it is, and so matches nothing.
+/// `!Sub "${X.Arn}/index/y"` is `X/y`; the account's phone numbers and pools are [`ORIGINATION`]. Anything
+/// else stands as it is, and so matches nothing.
 fn reference(value: &Value) -> String {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     if let Some(id) = text("Ref") {
@@ -308,10 +422,16 @@ fn reference(value: &Value) -> String {
             _ => attribute.to_owned(),
         };
     }
-    let index = text("Fn::Sub")
+    let of_the_account = sub(value).and_then(|text| {
+        text.strip_prefix("arn:${AWS::Partition}:sms-voice:${AWS::Region}:${AWS::AccountId}:")
+    });
+    if let Some("phone-number/*" | "pool/*") = of_the_account {
+        return ORIGINATION.to_owned();
+    }
+    let index = sub(value)
         .and_then(|text| text.strip_prefix("${")?.split_once(".Arn}/index/"))
         .map(|(id, index)| format!("{id}/{index}"));
-    index.unwrap_or_else(|| value.to_string())
+    index.unwrap_or_else(|| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
 fn from_value<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {

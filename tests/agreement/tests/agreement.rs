@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use agreement::{Repository, Route, disagreements};
+use agreement::{Grant, Repository, Route, disagreements};
 
 #[expect(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
 static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
@@ -73,6 +73,50 @@ fn a_permission_without_need_is_noticed() {
 }
 
 #[test]
+fn what_fails_and_is_lost_is_noticed() {
+    expect("VoiceCall: what fails does not go to VoiceCallFailed", |copy| {
+        copy.template.functions.get_mut("VoiceCall").unwrap().failed = None;
+    });
+    expect("VoiceCall: what VoiceCodes cannot hand over does not get to VoiceCallFailed", |copy| {
+        copy.template.queues_of_topics.clear();
+    });
+    expect("sqs:SendMessage VoiceCallFailed: in what Lambda needs, not in VoiceCallRole, platform", |copy| {
+        let statements = copy.template.roles.get_mut("VoiceCallRole").unwrap();
+        statements.retain(|statement| statement.sid != "Failed");
+    });
+}
+
+#[test]
+fn a_topic_that_takes_nothing_is_noticed() {
+    expect("VoiceCodes: has no key that lets PhoneAddRole publish", |copy| {
+        copy.template.key_grants_through.retain(|(_, grant)| grant.resource != "VoiceCodesKey");
+    });
+    expect("SecurityEvents: has no key that lets SecurityNoticesRole publish", |copy| {
+        copy.template.topics.insert("SecurityEvents".to_owned(), None);
+    });
+}
+
+/// A phone number has no ARN, and a lookup no resource: each is allowed for what it is and for nothing wider.
+#[test]
+fn what_is_no_resource_of_the_template_is_read() {
+    let allowed = |role: &str| -> Vec<String> {
+        let statements = REPOSITORY.template.roles[role].iter().filter(|it| it.policy == "calls");
+        statements.flat_map(|it| &it.grants).map(ToString::to_string).collect()
+    };
+    for grant in ["sns:Publish PhoneNumbers", "sns:Publish VoiceCodes", "sms-voice:CarrierLookup *"] {
+        assert!(allowed("PhoneAddRole").contains(&grant.to_owned()), "{grant}");
+    }
+    let calls = allowed("VoiceCallRole");
+    assert!(calls.contains(&"sms-voice:SendVoiceMessage VoiceOriginationIdentity".to_owned()), "{calls:?}");
+    expect("PhoneAddRole: SendText: sns:Publish * is wider than it need be", |copy| {
+        let statements = copy.template.roles.get_mut("PhoneAddRole").unwrap();
+        let text = statements.iter_mut().find(|it| it.sid == "SendText").unwrap();
+        text.grants =
+            [Grant { action: "sns:Publish".to_owned(), resource: "*".to_owned() }].into_iter().collect();
+    });
+}
+
+#[test]
 fn another_name_or_folder_is_noticed() {
     expect("SignOut: builds session-end", |copy| {
         copy.template.functions.get_mut("SignOut").unwrap().binary = "session-end".to_owned();
@@ -84,6 +128,19 @@ fn another_name_or_folder_is_noticed() {
     expect("functions/sign-out: the package is named signout", |copy| {
         copy.sources.get_mut("sign-out").unwrap().package = "signout".to_owned();
     });
+}
+
+/// IAM holds every part of a transaction against the partition that it concerns.
+#[test]
+fn a_role_is_held_to_its_partitions() {
+    let allows = |role: &str, call: &str, key: &str| {
+        REPOSITORY.template.roles[role].iter().any(|statement| statement.allows(call, key))
+    };
+    assert!(allows("PasskeyEnrolRole", "dynamodb:PutItem Accounts", "CREDENTIAL#x"));
+    assert!(allows("SessionTokenRole", "dynamodb:Query Accounts", "KEYS"));
+    assert!(!allows("SessionTokenRole", "dynamodb:Query Accounts", "KEYS2"));
+    assert!(!allows("PasskeyEnrolRole", "dynamodb:PutItem Accounts", "KEYS"));
+    assert!(!allows("PasskeyEnrolRole", "dynamodb:DeleteItem Accounts", "acc_x"));
 }
 
 #[test]

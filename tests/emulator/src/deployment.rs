@@ -13,9 +13,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::end_user_messaging::EndUserMessaging;
 use crate::function::Running;
 use crate::recorder::{Recorder, Services};
-use crate::{Failure, Measured, Reply};
+use crate::{Failure, Measured, PlacedCall, Reply};
 
 /// A deployment on the loopback interface.
 pub struct Deployment {
@@ -27,13 +28,14 @@ pub struct Deployment {
     references: BTreeMap<String, String>,
     services: Services,
     dynamodb: aws_sdk_dynamodb::Client,
+    voice: EndUserMessaging,
     running: BTreeMap<String, (Running, Recorder)>,
     used: BTreeSet<String>,
     _tables: oneshot::Sender<()>,
 }
 
-/// The parameters that have no default, and the origin that the events come from.
-const PARAMETERS: [(&str, &str); 11] = [
+/// The parameters, and the tables' names.
+const PARAMETERS: [(&str, &str); 19] = [
     ("RpId", "portal.example"),
     ("RpName", "Provider portal"),
     ("Origins", "https://id.portal.example"),
@@ -43,13 +45,21 @@ const PARAMETERS: [(&str, &str); 11] = [
     ("EmailRecoveryEndsAt", "2025-03-07T06:00:00Z"),
     ("RecoveryCodePromptedFrom", "2025-01-06T06:00:00Z"),
     ("RecoveryCodeFormat", "decimal"),
+    ("Argon2idCost", "m=19456,t=2,p=1"),
+    ("AllowedCountries", "US,CA,PR,VI,GU,AS,MP"),
+    ("DefaultRegion", "US"),
+    ("LineLookup", "on"),
+    ("SmsOriginationNumber", "+18005550101"),
+    ("VoiceOriginationIdentity", "+18005550100"),
+    ("SendsPerHour", "2000"),
+    ("SendsPerCountryHour", "1000"),
     ("Accounts", "accounts"),
     ("Attempts", "attempts"),
 ];
 const RECOVERY_CODES: &str = "recovery-codes";
 
 impl Deployment {
-    /// Brings up tables, keys and topic. `stand_in`: the address of the stand-in of KMS and SNS.
+    /// Brings up tables, keys and topics. `stand_in`: the address of the stand-in of KMS and SNS.
     pub async fn start(root: &Path, stand_in: &str) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let tables = format!("http://{}", listener.local_addr()?);
@@ -63,13 +73,15 @@ impl Deployment {
 
         let dynamodb = aws_sdk_dynamodb::Client::new(&config(&tables));
         postern_store::schema::create_tables(&dynamodb, "accounts", "attempts", RECOVERY_CODES).await?;
-        make_keys_and_topic(&config(stand_in), &mut references).await?;
+        make_keys_and_topics(&config(stand_in), &mut references).await?;
+        let voice = EndUserMessaging::start().await?;
 
         let logs = root.join("target/emulator");
         std::fs::create_dir_all(&logs)?;
         let services = Services {
             http: reqwest::Client::builder().no_proxy().build()?,
             tables,
+            voice: voice.address.clone(),
             stand_in: stand_in.to_owned(),
             names: references.iter().map(|(id, name)| (name.clone(), id.clone())).collect(),
         };
@@ -81,6 +93,7 @@ impl Deployment {
             references,
             services,
             dynamodb,
+            voice,
             running: BTreeMap::new(),
             used: BTreeSet::new(),
             _tables: stop,
@@ -108,17 +121,31 @@ impl Deployment {
 
     /// Hands `event` to the function of the binary's name, and gives back what it returned.
     pub async fn invoke(&mut self, binary: &str, event: &Value) -> Result<Value, Failure> {
+        let returned = self.returned(binary, event).await?;
+        if returned.get("errorType").is_some() {
+            let output = self.running.get(binary).map(|(running, _)| running.output()).unwrap_or_default();
+            return Err(format!("{binary} failed: {returned}; {output}").into());
+        }
+        Ok(returned)
+    }
+
+    /// The same, for an event that the function is to fail on: Lambda hands it over again.
+    pub async fn invoke_in_vain(&mut self, binary: &str, event: &Value) -> Result<(), Failure> {
+        let returned = self.returned(binary, event).await?;
+        match returned.get("errorType") {
+            Some(_) => Ok(()),
+            None => Err(format!("{binary} did not fail: {returned}").into()),
+        }
+    }
+
+    async fn returned(&mut self, binary: &str, event: &Value) -> Result<Value, Failure> {
         if !self.running.contains_key(binary) {
             let recorder = Recorder::start(self.services.clone()).await?;
             let running = self.start_function(binary, &recorder.address)?;
             self.running.insert(binary.to_owned(), (running, recorder));
         }
         let (running, _) = self.running.get_mut(binary).ok_or("not running")?;
-        let returned = running.invoke(&self.services.http, event).await?;
-        if returned.get("errorType").is_some() {
-            return Err(format!("{binary} failed: {returned}; {}", running.output()).into());
-        }
-        Ok(returned)
+        running.invoke(&self.services.http, event).await
     }
 
     /// Sends the event of an HTTP API, and holds the answer against `openapi.yaml`.
@@ -157,7 +184,8 @@ impl Deployment {
         self.running.iter().map(|(name, (running, _))| (name.as_str(), running.output())).collect()
     }
 
-    /// The calls that each function made and does not declare in `CALLS`, and the other way round.
+    /// The calls that each function made and does not declare in `CALLS`, and the other way round; and those that its
+    /// role, which goes by partitions too, would not let it make.
     #[must_use]
     pub fn undeclared(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -167,6 +195,16 @@ impl Deployment {
             found
                 .extend(made.difference(&declared).map(|call| format!("{name}: {call} is not in its CALLS")));
             found.extend(declared.difference(&made).map(|call| format!("{name}: {call} was never made")));
+            let template = &self.repository.template;
+            let id = template.functions.iter().find(|(_, function)| function.binary == *name);
+            let role = id.and_then(|(id, _)| template.roles.get(&format!("{id}Role")));
+            let role = role.map(Vec::as_slice).unwrap_or_default();
+            for (call, key) in recorder.partitions() {
+                if !role.iter().any(|statement| statement.allows(&call, &key)) {
+                    let kind = key.split_inclusive(['#', '_']).next().unwrap_or_default();
+                    found.push(format!("{name}: its role does not allow {call} on {kind}…"));
+                }
+            }
         }
         found
     }
@@ -180,6 +218,45 @@ impl Deployment {
         let update = update.update_expression("SET last_seen_at = :rested");
         let update = update.expression_attribute_values(":rested", AttributeValue::S(rested.to_string()));
         update.condition_expression("attribute_exists(pk)").send().await?;
+        Ok(())
+    }
+
+    /// What the functions published to a topic, the oldest first of each.
+    #[must_use]
+    pub fn published(&self, topic: &str) -> Vec<String> {
+        self.running.values().flat_map(|(_, recorder)| recorder.published(topic)).collect()
+    }
+
+    /// The texts to a number, the oldest first, as SNS has them.
+    pub async fn texts(&self, to: &str) -> Result<Vec<String>, Failure> {
+        let (stand_in, number) = (&self.services.stand_in, to.replace('+', "%2B"));
+        let address = format!("{stand_in}/_ministack/sns/sms-messages?phoneNumber={number}");
+        let sent = self.services.http.get(address).send().await?;
+        let sent: Value = sent.json().await?;
+        let texts = sent.pointer("/sms_messages").and_then(|all| all.get(to)).and_then(Value::as_array);
+        let texts = texts.into_iter().flatten().filter_map(|text| text.get("Message")?.as_str());
+        Ok(texts.map(str::to_owned).collect())
+    }
+
+    /// The calls that were placed, the oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<PlacedCall> {
+        self.voice.calls()
+    }
+
+    /// Makes the next call fail.
+    pub fn refuse_next_call(&self) {
+        self.voice.refuse_next_call();
+    }
+
+    /// Forgets what was sent to numbers and from addresses, so that nobody waits for the next code.
+    pub async fn forget_sends(&self) -> Result<(), Failure> {
+        let limits = self.dynamodb.scan().table_name("attempts").filter_expression("begins_with(pk, :limit)");
+        let limits = limits.expression_attribute_values(":limit", AttributeValue::S("LIMIT#".to_owned()));
+        for mut item in limits.send().await?.items.unwrap_or_default() {
+            let key = item.remove("pk").ok_or("an item without a key")?;
+            self.dynamodb.delete_item().table_name("attempts").key("pk", key).send().await?;
+        }
         Ok(())
     }
 
@@ -225,7 +302,7 @@ fn config(endpoint: &str) -> SdkConfig {
         .build()
 }
 
-async fn make_keys_and_topic(
+async fn make_keys_and_topics(
     config: &SdkConfig,
     references: &mut BTreeMap<String, String>,
 ) -> Result<(), Failure> {
@@ -240,8 +317,11 @@ async fn make_keys_and_topic(
         let made = made.key_metadata.ok_or("KMS made no key")?;
         references.insert(name.to_owned(), made.key_id);
     }
-    let topic = aws_sdk_sns::Client::new(config).create_topic().name("security-events").send().await?;
-    references.insert("SecurityEvents".to_owned(), topic.topic_arn.ok_or("SNS made no topic")?);
+    let sns = aws_sdk_sns::Client::new(config);
+    for (id, name) in [("SecurityEvents", "security-events"), ("VoiceCodes", "voice-codes")] {
+        let topic = sns.create_topic().name(name).send().await?;
+        references.insert(id.to_owned(), topic.topic_arn.ok_or("SNS made no topic")?);
+    }
     Ok(())
 }
 

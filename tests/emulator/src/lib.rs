@@ -1,12 +1,14 @@
 //! What `sam build` built, run as Lambda runs it: each `bootstrap` under AWS's runtime interface emulator,
-//! with the environment that the template gives it and nothing else, against stand-ins of `DynamoDB`, KMS
-//! and SNS on the loopback interface.
+//! with the environment that the template gives it and nothing else, against stand-ins of `DynamoDB`, KMS,
+//! SNS and End User Messaging on the loopback interface.
 
 mod deployment;
+mod end_user_messaging;
 mod function;
 mod recorder;
 
 pub use deployment::Deployment;
+pub use end_user_messaging::PlacedCall;
 pub use function::{Measured, Reply};
 
 /// Why a function could not be run at all.

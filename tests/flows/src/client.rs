@@ -57,6 +57,10 @@ impl Portal {
         self.call(&Method::POST, path).json(body)
     }
 
+    pub fn put(&self, path: &str, body: &Value) -> Call {
+        self.call(&Method::PUT, path).json(body)
+    }
+
     pub fn patch(&self, path: &str, body: &Value) -> Call {
         self.call(&Method::PATCH, path).json(body)
     }
@@ -87,6 +91,11 @@ impl Portal {
         self.clock(&serde_json::json!({ "set": at, "frozen": true })).await;
     }
 
+    /// Moves the clock on, and holds it there.
+    pub async fn wait(&self, seconds: u64) {
+        self.clock(&serde_json::json!({ "advance_seconds": seconds, "frozen": true })).await;
+    }
+
     /// `POST /dev/faults`; an empty list heals.
     pub async fn faults(&self, faults: &Value) {
         self.post("/dev/faults", faults).send().await.expect(200);
@@ -96,6 +105,19 @@ impl Portal {
     pub async fn messages(&self) -> Vec<Value> {
         let shown = self.get("/dev/messages").send().await.expect(200).json();
         shown.as_array().unwrap().clone()
+    }
+
+    /// The texts and calls to a number, the newest first.
+    pub async fn messages_to(&self, number: &str) -> Vec<Value> {
+        let messages = self.messages().await;
+        messages.into_iter().filter(|message| message["to"] == number).collect()
+    }
+
+    /// The code that went to a number last: the first six digits of a text, or of what a call says.
+    pub async fn code_to(&self, number: &str) -> String {
+        let messages = self.messages_to(number).await;
+        let body = messages.first().expect("a message went there")["body"].as_str().unwrap().to_owned();
+        body.chars().filter(char::is_ascii_digit).take(6).collect()
     }
 
     /// What the `SecurityEvents` topic got, the newest first.

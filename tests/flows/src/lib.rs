@@ -26,7 +26,9 @@ mod software_key;
 pub use authenticator::{Assertion, Attestation, BE, BS, HandMade, UP, UV};
 pub use binary::{Binary, Exit};
 pub use client::{Answer, Call, Portal, cookie_of};
-pub use person::{Person, registered, set_up, with_passkey};
+pub use person::{
+    PASSWORD, Person, landline, mobile, registered, set_up, somebody, with_passkey, with_password, with_phone,
+};
 pub use run::{Run, T0};
 pub use software_key::SoftwareKey;
 

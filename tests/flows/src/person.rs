@@ -12,6 +12,29 @@ pub struct Person {
     pub key: HandMade,
     pub username: String,
     pub email: String,
+    /// Empty: none.
+    pub password: String,
+    /// The phone that was added last, in E.164; empty: none.
+    pub number: String,
+}
+
+/// A password that is long enough, and nobody's name.
+pub const PASSWORD: &str = "violet anchors, 3 harbours";
+
+/// A number of a mobile, in E.164: another for each `nth`.
+pub fn mobile(nth: usize) -> String {
+    number(nth / 60, nth % 60)
+}
+
+/// A number of a landline: another for each `nth`.
+pub fn landline(nth: usize) -> String {
+    number(nth / 20, 60 + nth % 20)
+}
+
+/// `+1 NXX 555 01dd`, which the local run knows by its last two digits.
+fn number(area: usize, last: usize) -> String {
+    let areas = [212, 312, 415, 617, 713, 206, 303, 404, 503, 602];
+    format!("+1{}55501{last:02}", areas[area])
 }
 
 impl Person {
@@ -31,6 +54,10 @@ impl Person {
 
     pub async fn post(&mut self, path: &str, body: &Value) -> Answer {
         self.send(self.portal.post(path, body)).await
+    }
+
+    pub async fn put(&mut self, path: &str, body: &Value) -> Answer {
+        self.send(self.portal.put(path, body)).await
     }
 
     pub async fn patch(&mut self, path: &str, body: &Value) -> Answer {
@@ -80,6 +107,78 @@ impl Person {
         self.post("/v1/sign-in/passkey", &body).await
     }
 
+    /// Sets or changes the password, and uses it from then on.
+    pub async fn set_password(&mut self, password: &str) -> Answer {
+        let mut body = json!({ "password": password });
+        if !self.password.is_empty() {
+            body["current"] = json!(self.password);
+        }
+        let answer = self.put("/v1/account/password", &body).await;
+        if answer.status == 200 {
+            password.clone_into(&mut self.password);
+        }
+        answer
+    }
+
+    /// Has a code sent to a number that is to be added.
+    pub async fn begin_phone(&mut self, number: &str, channel: &str) -> Answer {
+        self.post("/v1/account/phones", &json!({ "number": number, "channel": channel })).await
+    }
+
+    pub async fn confirm_phone(&mut self, id: &Value, code: &str) -> Answer {
+        let path = format!("/v1/account/phones/{}/confirm", id.as_str().unwrap());
+        self.post(&path, &json!({ "code": code })).await
+    }
+
+    /// Adds a phone by the code that it gets. Answers its id.
+    pub async fn add_phone(&mut self, number: &str, channel: &str) -> String {
+        let pending = self.begin_phone(number, channel).await.expect(202).json();
+        let code = self.portal.code_to(number).await;
+        self.confirm_phone(&pending["id"], &code).await.expect(200);
+        number.clone_into(&mut self.number);
+        pending["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Begins a sign-in by password.
+    pub async fn by_password(&mut self) -> Answer {
+        let body = json!({ "username": self.username, "password": self.password });
+        self.post("/v1/sign-in/password", &body).await
+    }
+
+    /// Begins a sign-in by phone: has a code sent.
+    pub async fn send_code(&mut self, channel: &str) -> Answer {
+        let body = json!({ "username": self.username, "channel": channel });
+        self.post("/v1/sign-in/phone/send", &body).await
+    }
+
+    /// Asks for a code in a sign-in under way.
+    pub async fn send_code_in(&mut self, sign_in: &Value, channel: &str) -> Answer {
+        self.post("/v1/sign-in/phone/send", &json!({ "sign_in": sign_in, "channel": channel })).await
+    }
+
+    pub async fn verify(&mut self, sign_in: &Value, code: &str) -> Answer {
+        self.post("/v1/sign-in/phone/verify", &json!({ "sign_in": sign_in, "code": code })).await
+    }
+
+    /// Goes on by a code to their phone.
+    pub async fn prove_phone(&mut self, sign_in: &Value, channel: &str) -> Answer {
+        let sent = self.send_code_in(sign_in, channel).await.expect(202).json();
+        let code = self.portal.code_to(&self.number).await;
+        self.verify(&sent["sign_in"], &code).await
+    }
+
+    /// Signs in, or steps up, by password and then by text or call.
+    pub async fn sign_in_by(&mut self, channel: &str) -> Answer {
+        let next = self.by_password().await.expect(200).json();
+        assert_eq!(next["status"], "next");
+        self.prove_phone(&next["sign_in"], channel).await
+    }
+
+    /// The same person at a browser that knows nothing.
+    pub fn signed_out(&self) -> Self {
+        Self { session: String::new(), ..self.clone() }
+    }
+
     /// The same person at another browser, signed in there too.
     pub async fn elsewhere(&self) -> Self {
         let mut other = Self { session: String::new(), ..self.clone() };
@@ -94,16 +193,23 @@ fn next_name() -> String {
     format!("person-{}", NAMED.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A person with an account that has nothing yet.
-pub async fn registered(portal: &Portal) -> Person {
+/// A person without an account.
+pub fn somebody(portal: &Portal) -> Person {
     let username = next_name();
-    let mut person = Person {
+    Person {
         portal: portal.clone(),
         session: String::new(),
         key: HandMade::new(&portal.origin),
         email: format!("{username}@clinic.example"),
         username,
-    };
+        password: String::new(),
+        number: String::new(),
+    }
+}
+
+/// A person with an account that has nothing yet.
+pub async fn registered(portal: &Portal) -> Person {
+    let mut person = somebody(portal);
     let body = json!({ "username": person.username, "email": person.email });
     person.post("/v1/accounts", &body).await.expect(201);
     person
@@ -121,4 +227,27 @@ pub async fn set_up(portal: &Portal) -> Person {
     let mut person = with_passkey(portal).await;
     person.take_code().await;
     person
+}
+
+/// A person with a password, and nothing more.
+pub async fn with_password(portal: &Portal) -> Person {
+    let mut person = Person { password: PASSWORD.to_owned(), ..somebody(portal) };
+    let body = json!({ "username": person.username, "email": person.email, "password": person.password });
+    person.post("/v1/accounts", &body).await.expect(201);
+    person
+}
+
+/// A person with a password and a phone, whose account is ready, signed in by registering. The phone is free for
+/// another code.
+pub async fn with_phone(portal: &Portal, number: &str) -> Person {
+    let mut person = with_password(portal).await;
+    let channel = if is_landline(number) { "call" } else { "text" };
+    person.add_phone(number, channel).await;
+    person.take_code().await;
+    portal.wait(30).await;
+    person
+}
+
+fn is_landline(number: &str) -> bool {
+    (60..80).contains(&number[number.len() - 2..].parse::<u8>().unwrap())
 }

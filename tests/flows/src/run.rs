@@ -18,8 +18,12 @@ pub struct Run {
 
 impl Run {
     pub async fn start() -> Self {
+        Self::with(false).await
+    }
+
+    async fn with(unlimited: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { port: 0, data: folder.path().to_owned(), fresh: false, unlimited: false };
+        let options = Options { port: 0, data: folder.path().to_owned(), fresh: false, unlimited };
         let local = LocalRun::start(&options).await.unwrap();
         Self { portal: Portal::at(local.address().port()), local, _folder: folder }
     }
@@ -27,6 +31,13 @@ impl Run {
     /// With the clock held at [`T0`].
     pub async fn frozen() -> Self {
         let run = Self::start().await;
+        run.hold(run.t0()).await;
+        run
+    }
+
+    /// As [`Self::frozen`], without the limits per address: many people live at this one.
+    pub async fn unlimited() -> Self {
+        let run = Self::with(true).await;
         run.hold(run.t0()).await;
         run
     }

@@ -163,6 +163,18 @@ fn a_mac_or_a_sealed_value_does_not_pass_for_another_versions() {
 }
 
 #[test]
+fn a_mac_is_made_under_any_version_that_is_there() {
+    let keyring = opened(&[record(3, 0), record(4, 100)]).unwrap();
+    for (now, version) in [(0, 3), (100, 4)] {
+        let then = keyring.mac(Purpose::PasswordPepper, &[b"acc_1", b"x"], at(now));
+        let again = keyring.mac_under(version, Purpose::PasswordPepper, &[b"acc_1", b"x"]).unwrap();
+        assert_eq!((again.version, again.tag), (version, then.tag));
+        assert!(keyring.verify(Purpose::PasswordPepper, &[b"acc_1", b"x"], &again));
+    }
+    assert!(opened(&[record(3, 0)]).unwrap().mac_under(4, Purpose::PasswordPepper, &[b"x"]).is_none());
+}
+
+#[test]
 fn before_any_key_is_active_nothing_is_sealed() {
     let keyring = opened(&[record(4, 200), record(3, 100)]).unwrap();
     assert!(!keyring.can_seal_at(at(99)));

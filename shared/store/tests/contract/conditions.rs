@@ -60,7 +60,14 @@ mod registering {
             request: format!("mac of {key}"),
             expires_at: NOW + SignedDuration::from_mins(10),
         });
-        let new = Registration { account, session: &session, event: &event, idempotent, replaced: None };
+        let new = Registration {
+            hash: None,
+            account,
+            session: &session,
+            event: &event,
+            idempotent,
+            replaced: None,
+        };
         tables.store.register(new, now).await
     }
 
@@ -136,6 +143,7 @@ mod registering {
         };
         let (new_session, registered_event) = (session(2), event(2, What::AccountRegistered));
         let registration = || Registration {
+            hash: None,
             account: &second,
             session: &new_session,
             event: &registered_event,
@@ -166,6 +174,7 @@ mod registering {
         assert!(tables.store.account(&first.id, in_years).await.unwrap().is_some());
         let second = Account { username: first.username, ..account(2) };
         let registration = Registration {
+            hash: None,
             account: &second,
             session: &session(2),
             event: &event(2, What::AccountRegistered),
@@ -182,6 +191,7 @@ mod registering {
         let tables = Tables::new().await;
         let (_, old) = tables.registered(1).await;
         let registration = Registration {
+            hash: None,
             account: &account(2),
             session: &session(2),
             event: &event(2, What::AccountRegistered),
@@ -258,7 +268,7 @@ mod enrolling {
     #[tokio::test]
     async fn an_account_that_was_never_registered_gains_nothing() {
         let tables = Tables::new().await;
-        tables.store.begin_session(&session(1)).await.unwrap();
+        tables.store.begin_session(&session(1), None).await.unwrap();
         conflicts!(tables, enrol(&tables.store, &account(1), &session(1), 1).await);
         let kept = Account { forget_at: None, ..account(1) };
         conflicts!(tables, enrol(&tables.store, &kept, &session(1), 1).await);
@@ -379,7 +389,7 @@ mod removing_and_renaming {
         let tables = Tables::new().await;
         let (account, session) = tables.enrolled(1).await;
         let other = signed_in(9, 1);
-        tables.store.begin_session(&other).await.unwrap();
+        tables.store.begin_session(&other, None).await.unwrap();
         let mut outliving = session.clone();
         outliving.proofs[0].outlives_method = true;
         remove(&tables, &account, &passkey(1), &outliving).await.unwrap();

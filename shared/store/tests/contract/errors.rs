@@ -62,6 +62,7 @@ async fn a_condition_that_fails_tells_nothing_of_the_item_in_its_way() {
     let (account, session, passkey, event) = canaries();
     let tables = Tables::new().await;
     let register = || Registration {
+        hash: None,
         account: &account,
         session: &session,
         event: &event,
@@ -144,6 +145,7 @@ async fn a_refusal_tells_its_code_alone() {
         let idempotent =
             IdempotentRequest { key: CANARY.to_owned(), request: CANARY.to_owned(), expires_at: NOW };
         let registration = Registration {
+            hash: None,
             account: &account,
             session: &session,
             event: &event,
@@ -178,7 +180,7 @@ async fn a_record_that_cannot_be_read_is_not_quoted() {
     let (of, session) = tables.with_code(1).await;
     tables
         .store
-        .begin_session(&Session { account: account(2).id, ..crate::tables::session(2) })
+        .begin_session(&Session { account: account(2).id, ..crate::tables::session(2) }, None)
         .await
         .unwrap();
     // Each record, with each of its members spoilt in turn.

@@ -1,7 +1,6 @@
 //! Many at the same instant. Each of these would go wrong with a read, a check and a write.
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,48 +15,15 @@ use postern_store::{
     IdempotentRequest, PasskeyEnrolment, PasskeyRemoval, PasskeySignIn, Refused, Registered, Registration,
     Store, StoreError,
 };
-use tokio::sync::Barrier;
 
+use crate::racing::{RACERS, all_but_one, at_once, count};
 use crate::tables::{
     ATTEMPTS, NOW, Tables, account, bytes, ceremony, code, enrol, event, event_of, passkey, proven, session,
     signed_in,
 };
 
-const RACERS: u32 = 64;
-
 /// How often a racer decides again on fresh state before it gives up, as a step does.
 const TRIES: u32 = 3;
-
-/// Starts all when all are ready, and gives what came of each.
-async fn at_once<R, F>(race: impl Fn(u32) -> F) -> Vec<R>
-where
-    R: Send + 'static,
-    F: Future<Output = R> + Send + 'static,
-{
-    let ready = Arc::new(Barrier::new(usize::try_from(RACERS).unwrap()));
-    let racers: Vec<_> = (0..RACERS)
-        .map(|racer| {
-            let (ready, run) = (ready.clone(), race(racer));
-            tokio::spawn(async move {
-                ready.wait().await;
-                run.await
-            })
-        })
-        .collect();
-    let mut outcomes = Vec::new();
-    for racer in racers {
-        outcomes.push(racer.await.unwrap());
-    }
-    outcomes
-}
-
-fn count<T>(outcomes: &[T], is: impl Fn(&T) -> bool) -> usize {
-    outcomes.iter().filter(|outcome| is(outcome)).count()
-}
-
-fn all_but_one<T>(outcomes: &[T], is: impl Fn(&T) -> bool) -> bool {
-    count(outcomes, is) + 1 == outcomes.len()
-}
 
 /// Which racer an item of account `number` is of.
 fn later(number: u32) -> Timestamp {
@@ -74,8 +40,14 @@ mod registering {
             expires_at: NOW + SignedDuration::from_mins(10),
         });
         let (session, event) = (session(racer), event(racer, What::AccountRegistered));
-        let new =
-            Registration { account: &account, session: &session, event: &event, idempotent, replaced: None };
+        let new = Registration {
+            hash: None,
+            account: &account,
+            session: &session,
+            event: &event,
+            idempotent,
+            replaced: None,
+        };
         store.register(new, NOW).await.unwrap()
     }
 
@@ -639,7 +611,7 @@ mod sessions {
         let (account, first) = tables.enrolled(1).await;
         assert!(tables.store.sign_out(&first.id, NOW).await.unwrap());
         for number in 0..RACERS / 2 {
-            tables.store.begin_session(&signed_in(number, 1)).await.unwrap();
+            tables.store.begin_session(&signed_in(number, 1), None).await.unwrap();
         }
         let at = NOW + SignedDuration::from_mins(2);
         let outcomes = at_once(|racer| {
@@ -698,7 +670,7 @@ mod sessions {
         let tables = Tables::new().await;
         let (account, _) = tables.enrolled(1).await;
         let other: Session = signed_in(9, 1);
-        tables.store.begin_session(&other).await.unwrap();
+        tables.store.begin_session(&other, None).await.unwrap();
         let outcomes = at_once(|racer| {
             let (store, id) = (tables.store.clone(), other.id.clone());
             let event = event_of(&account, event(racer + 5000, What::SessionEnded));

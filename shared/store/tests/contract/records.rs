@@ -143,7 +143,7 @@ async fn sessions_come_back_the_newest_first() {
     let earlier = Session { created_at: NOW + SignedDuration::from_millis(1), ..session(1) };
     let written = [earlier, of_the_account, session(3)];
     for session in &written {
-        tables.store.begin_session(session).await.unwrap();
+        tables.store.begin_session(session, None).await.unwrap();
     }
     let [earlier, later, of_another] = written;
     assert_eq!(tables.store.sessions(&account(1).id).await.unwrap(), [later, earlier]);
@@ -158,7 +158,7 @@ async fn an_account_may_have_more_sessions_than_a_page() {
     let user_agent = Some("x".repeat(200_000));
     for number in 0..8 {
         let session = Session { account: account(1).id, user_agent: user_agent.clone(), ..session(number) };
-        tables.store.begin_session(&session).await.unwrap();
+        tables.store.begin_session(&session, None).await.unwrap();
     }
     assert_eq!(tables.store.sessions(&account(1).id).await.unwrap().len(), 8);
 }
@@ -326,6 +326,7 @@ async fn what_expires_says_so_to_the_table() {
         expires_at: NOW + SignedDuration::from_mins(10),
     };
     let registration = Registration {
+        hash: None,
         account: &account(1),
         session: &session(1),
         event: &event(1, What::AccountRegistered),
@@ -392,7 +393,7 @@ async fn every_record_says_the_version_of_its_form() {
 async fn nothing_is_written_as_null() {
     let tables = Tables::new().await;
     let session = Session { user_agent: None, ..session(1) };
-    tables.store.begin_session(&session).await.unwrap();
+    tables.store.begin_session(&session, None).await.unwrap();
     tables.registered(2).await;
     for (key, item) in tables.contents().await {
         assert!(item.values().all(|value| !value.is_null()), "{key:?}");

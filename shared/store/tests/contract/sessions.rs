@@ -29,7 +29,7 @@ async fn nobody_without_a_session() {
     assert_eq!(tables.store.caller(None, NOW).await.unwrap_err().code(), "not_signed_in");
     assert!(!lives(&tables, &session(1), NOW).await);
     // Its account does not stand.
-    tables.store.begin_session(&session(1)).await.unwrap();
+    tables.store.begin_session(&session(1), None).await.unwrap();
     assert!(!lives(&tables, &session(1), NOW).await);
 }
 
@@ -48,7 +48,7 @@ async fn a_used_session_is_over_after_twelve_hours_though_it_stands() {
     let tables = Tables::new().await;
     tables.enrolled(1).await;
     let used = Session { last_seen_at: NOW + OVER_AFTER - MILLISECOND, ..signed_in(9, 1) };
-    tables.store.begin_session(&used).await.unwrap();
+    tables.store.begin_session(&used, None).await.unwrap();
     assert!(lives(&tables, &used, NOW + OVER_AFTER - MILLISECOND).await);
     assert!(!lives(&tables, &used, NOW + OVER_AFTER).await);
     assert!(!tables.store.sign_out(&used.id, NOW + OVER_AFTER).await.unwrap(), "it had ended before");
@@ -72,7 +72,7 @@ async fn a_session_of_an_older_generation_is_over() {
     let tables = Tables::new().await;
     let (account, _) = tables.enrolled(1).await;
     let of_another = Session { generation: account.generation + 1, ..signed_in(9, 1) };
-    tables.store.begin_session(&of_another).await.unwrap();
+    tables.store.begin_session(&of_another, None).await.unwrap();
     assert!(!lives(&tables, &of_another, NOW).await);
 }
 
@@ -84,7 +84,7 @@ async fn a_session_of_a_forgotten_account_is_over_though_both_stand() {
     let late =
         Session { created_at: forget_at - MILLISECOND, last_seen_at: forget_at - MILLISECOND, ..session(9) };
     let late = Session { account: account.id, ..late };
-    tables.store.begin_session(&late).await.unwrap();
+    tables.store.begin_session(&late, None).await.unwrap();
     assert!(lives(&tables, &late, forget_at - MILLISECOND).await);
     assert!(!lives(&tables, &late, forget_at).await);
 }
@@ -94,7 +94,7 @@ async fn signing_out_ends_one_session_once() {
     let tables = Tables::new().await;
     let (_, session) = tables.enrolled(1).await;
     let other = signed_in(9, 1);
-    tables.store.begin_session(&other).await.unwrap();
+    tables.store.begin_session(&other, None).await.unwrap();
     assert!(tables.store.sign_out(&session.id, NOW).await.unwrap());
     assert!(!tables.store.sign_out(&session.id, NOW).await.unwrap());
     assert!(!lives(&tables, &session, NOW).await && lives(&tables, &other, NOW).await);
@@ -106,7 +106,7 @@ async fn an_account_ends_its_own_sessions_alone() {
     let (own, _) = tables.enrolled(1).await;
     let (_, of_another) = tables.enrolled(2).await;
     let other = signed_in(9, 1);
-    tables.store.begin_session(&other).await.unwrap();
+    tables.store.begin_session(&other, None).await.unwrap();
     let end = async |account: &Account, session: &Session| {
         let event = event_of(account, event(80, What::SessionEnded));
         tables.store.end_session(&session.id, &event).await.unwrap()

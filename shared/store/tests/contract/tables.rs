@@ -8,15 +8,21 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
-use postern_domain::account::{Account, Methods, Passkey};
+use postern_domain::account::{Account, Channel, LineType, Methods, Passkey, Phone};
 use postern_domain::activity::{Event, What};
 use postern_domain::admission::{Factor, Proof};
-use postern_domain::id::{AccountId, EventId, PasskeyId, SessionId};
+use postern_domain::id::{AccountId, EventId, PasskeyId, PhoneId, SessionId, SignInId};
+use postern_domain::name::Username;
+use postern_domain::one_time_code::SENT_CODE_LIVES;
 use postern_domain::session::{Origin, Session};
+use postern_keys::VersionedMac;
 use postern_store::{
-    Ceremony, KeyRecords, PasskeyEnrolment, RecoveryCodes, Registered, Registration, SealedCode, Store,
+    Beginning, Ceremony, Counted, Guess, KeptPassword, KeptPhones, KeyRecords, NotNow, PasskeyEnrolment,
+    PasskeySignIn, PasswordChange, PendingPhone, PhoneEnrolment, PhoneRemoval, Proof as Answer, Proven,
+    RecoveryCodes, Registered, Registration, SealedCode, Secret, Sending, SentCode, SignInCode, Store,
     StoreError,
 };
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -106,6 +112,34 @@ impl Tables {
         (self.account(&account.id).await, session)
     }
 
+    /// Registers, and sets `hash(number)` as the password.
+    pub async fn with_password(&self, number: u32) -> (Account, Session) {
+        let (account, session) = self.registered(number).await;
+        set_password(&self.store, &account, &session, number).await.unwrap();
+        (self.account(&account.id).await, session)
+    }
+
+    /// Registers, and adds a passkey, a password and a phone, each of this number, and a code that was looked at.
+    pub async fn with_everything(&self, number: u32) -> (Account, Session) {
+        let (account, session) = self.with_code(number).await;
+        let looked = event_of(&account, event(number + 1200, What::RecoveryCodeDownloaded));
+        self.codes.mark_downloaded(&account, code(number).issued_at, &looked).await.unwrap();
+        let account = self.account(&account.id).await;
+        set_password(&self.store, &account, &session, number).await.unwrap();
+        let account = self.account(&account.id).await;
+        assert!(add_phone(&self.store, &account, &session, &phone(number)).await.unwrap());
+        (self.account(&account.id).await, session)
+    }
+
+    /// What stands by a name for its password (`PASSWORD`) or its codes by phone (`PHONE`).
+    pub async fn by_name(&self, username: &Username, which: &str) -> Item {
+        let found = self.client.get_item().table_name(ACCOUNTS).consistent_read(true);
+        let found = found
+            .key("pk", AttributeValue::S(format!("NAME#{}", username.as_str())))
+            .key("sk", AttributeValue::S(which.to_owned()));
+        found.send().await.unwrap().item.unwrap_or_default()
+    }
+
     /// Registers, adds a passkey, and issues `code(number)`.
     pub async fn with_code(&self, number: u32) -> (Account, Session) {
         let (account, session) = self.enrolled(number).await;
@@ -132,7 +166,12 @@ pub async fn register(
     session: &Session,
     event: &Event,
 ) -> Result<Registered, StoreError> {
-    store.register(Registration { account, session, event, idempotent: None, replaced: None }, NOW).await
+    store.register(registration(account, session, event), NOW).await
+}
+
+/// Without a password, a key or a session before.
+pub fn registration<'a>(account: &'a Account, session: &'a Session, event: &'a Event) -> Registration<'a> {
+    Registration { account, session, event, idempotent: None, hash: None, replaced: None }
 }
 
 /// Adds `passkey(number)` by `ceremony(number)`. `proven`: the session as it is to be.
@@ -244,4 +283,183 @@ pub fn code(number: u32) -> SealedCode {
         mac: bytes(number),
         issued_at: NOW + SignedDuration::from_millis(i64::from(number)),
     }
+}
+
+pub fn hash(number: u32) -> SecretString {
+    format!("$argon2id$v=19$m=19456,t=2,p=1${number}").into()
+}
+
+pub fn phone(number: u32) -> Phone {
+    Phone {
+        id: PhoneId::from_bytes(bytes(number)),
+        number: format!("+1212{:07}", 5_550_000 + number).parse().unwrap(),
+        country: "US".to_owned(),
+        line_type: LineType::Mobile,
+        verified_at: NOW + SignedDuration::from_millis(i64::from(number)),
+    }
+}
+
+/// `phone`, as it waits for its code.
+pub fn pending(phone: &Phone) -> PendingPhone {
+    PendingPhone {
+        id: phone.id.clone(),
+        number: phone.number.clone(),
+        country: phone.country.clone(),
+        line_type: phone.line_type,
+        channel: Channel::Text,
+        mac: VersionedMac { version: 3, tag: mac(&phone.id) },
+        expires_at: NOW + SENT_CODE_LIVES,
+    }
+}
+
+fn mac(phone: &PhoneId) -> [u8; 32] {
+    let mut tag = [7; 32];
+    tag[16..].copy_from_slice(&phone.bytes().unwrap());
+    tag
+}
+
+/// Adds `phone` by a code, as the last of them. `session` stays as it is.
+pub async fn add_phone(
+    store: &Store,
+    account: &Account,
+    session: &Session,
+    phone: &Phone,
+) -> Result<bool, StoreError> {
+    store.keep_pending_phone(&session.id, &pending(phone)).await.unwrap();
+    enrol_phone(store, account, session, phone).await
+}
+
+/// Brings `phone`'s code.
+pub async fn enrol_phone(
+    store: &Store,
+    account: &Account,
+    session: &Session,
+    phone: &Phone,
+) -> Result<bool, StoreError> {
+    let event = Event { id: EventId::from_bytes(phone.id.bytes().unwrap()), ..event(1, What::PhoneAdded) };
+    let event = event_of(account, event);
+    let pending = pending(phone);
+    store
+        .enrol_phone(PhoneEnrolment { account, phone, pending: &pending, proven: session, event: &event })
+        .await
+}
+
+pub async fn remove_phone(
+    store: &Store,
+    account: &Account,
+    session: &Session,
+    phone: &Phone,
+) -> Result<(), StoreError> {
+    let event = event_of(account, event(3000, What::PhoneRemoved));
+    store.remove_phone(PhoneRemoval { account, phone, proven: session, event: &event }, NOW).await
+}
+
+/// Sets `hash(number)`; `session` goes over to the account's new generation.
+pub async fn set_password(
+    store: &Store,
+    account: &Account,
+    session: &Session,
+    number: u32,
+) -> Result<(), StoreError> {
+    let changed = account.with_password(NOW + SignedDuration::from_millis(i64::from(number)));
+    let proven = Session { generation: changed.generation, ..session.clone() };
+    let event = event_of(account, event(number + 1500, What::PasswordSet));
+    let (changed, hash) = (&changed, &hash(number));
+    store.set_password(PasswordChange { account, changed, hash, proven: &proven, event: &event }).await
+}
+
+pub fn sign_in_id(number: u32) -> SignInId {
+    SignInId::from_bytes(bytes(number))
+}
+
+/// A code on its way to `phone` at `now`.
+pub fn sent(number: u32, phone: &Phone, now: Timestamp) -> SentCode {
+    let (mac, channel) = (VersionedMac { version: 2, tag: bytes(number) }, Channel::Text);
+    SentCode { mac, phone: phone.id.clone(), channel, expires_at: now + SENT_CODE_LIVES }
+}
+
+/// To `phone(number)`, counted by account and number alone.
+pub fn sending(username: &Username, number: u32) -> Sending {
+    Sending {
+        username: username.clone(),
+        number: bytes(number),
+        address: bytes(number),
+        country: "US".to_owned(),
+        limits: None,
+    }
+}
+
+/// Sends `code` for `sign_in`, and clears away what is over.
+pub async fn send(
+    store: &Store,
+    account: Option<&Account>,
+    sending: &Sending,
+    sign_in: &SignInId,
+    code: &SentCode,
+    now: Timestamp,
+) -> Result<Result<(), NotNow>, StoreError> {
+    let over = store.phones_of(&sending.username, now).await.unwrap().over;
+    let nobody = AccountId::from_bytes(bytes(999_999));
+    let new = SignInCode { sending, sign_in, account, nobody: &nobody, code, over: &over };
+    store.send_for_sign_in(new, now).await
+}
+
+/// Makes `secret` count. `begins`: the number of the session that begins.
+pub async fn prove(
+    store: &Store,
+    account: &Account,
+    secret: Secret<'_>,
+    sign_in: &SignInId,
+    begins: Option<u32>,
+) -> Result<Proven, StoreError> {
+    let begun = begins.map(|number| {
+        let id = SessionId::from_bytes(bytes(number));
+        let session = Session { id, account: account.id.clone(), origin: Origin::SignIn, ..session(number) };
+        (session, event_of(account, event(number, What::SignedIn)))
+    });
+    let begins = begun.as_ref().map(|(session, event)| Beginning { session, event, replaced: None });
+    store.prove(Answer { account, secret, sign_in, expires_at: NOW + SENT_CODE_LIVES, begins }).await
+}
+
+/// Signs in by `passkey(of)`, which lifts the locks.
+pub async fn sign_in_by_passkey(
+    store: &Store,
+    account: &Account,
+    of: u32,
+    number: u32,
+) -> Result<bool, StoreError> {
+    let new = PasskeySignIn {
+        account,
+        used: &passkey(of),
+        counter_was: 0,
+        ceremony: &ceremony(number),
+        session: &Session { account: account.id.clone(), ..signed_in(number, of) },
+        event: &event_of(account, event(number, What::SignedIn)),
+        replaced: None,
+    };
+    store.sign_in_by_passkey(new).await
+}
+
+pub async fn guess_password(store: &Store, username: &Username, now: Timestamp) -> Guess<KeptPassword> {
+    taken(store.guess_password(username, now).await.unwrap())
+}
+
+pub async fn guess_code(
+    store: &Store,
+    username: &Username,
+    sign_in: &SignInId,
+    now: Timestamp,
+) -> Guess<KeptPhones> {
+    taken(store.guess_phone_code(username, sign_in, now).await.unwrap())
+}
+
+pub fn taken<T: std::fmt::Debug>(counted: Counted<T>) -> Guess<T> {
+    match counted {
+        Counted::Taken(guess) => guess,
+        refused => panic!("not taken: {refused:?}"),
+    }
+}
+
+pub fn number(item: &Item, name: &str) -> i64 {
+    item[name].as_n().unwrap().parse().unwrap()
 }

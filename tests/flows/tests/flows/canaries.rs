@@ -30,6 +30,8 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
         key: HandMade::new(&portal.origin),
         username: "canary-owner".to_owned(),
         email: email.to_owned(),
+        password: String::new(),
+        number: String::new(),
     };
     let body = json!({ "username": person.username, "email": email });
     let call = portal.post("/v1/accounts", &body).header("idempotency-key", "canary-idempotency-key");

@@ -20,14 +20,14 @@ const ACCOUNT: &[&str] = &[
 const PASSKEY: &[&str] = &["backed_up", "created_at", "id", "last_used_at", "name", "provider"];
 
 #[track_caller]
-fn assert_members(value: &Value, members: &[&str]) {
+pub fn assert_members(value: &Value, members: &[&str]) {
     let mut present: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
     present.sort_unstable();
     assert_eq!(present, members, "{value:#}");
 }
 
 /// What a portal's back end does with a token (RFC 9068 §4), down to the time, which tests hold.
-async fn verified(portal: &Portal, token: &str) -> Value {
+pub async fn verified(portal: &Portal, token: &str) -> Value {
     let header = decode_header(token).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("at+jwt"), Algorithm::ES256));
     let keys: JwkSet =
@@ -42,7 +42,7 @@ async fn verified(portal: &Portal, token: &str) -> Value {
     decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap().claims
 }
 
-fn seconds(at: &str) -> i64 {
+pub fn seconds(at: &str) -> i64 {
     at.parse::<Timestamp>().unwrap().as_second()
 }
 

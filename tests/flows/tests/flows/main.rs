@@ -13,6 +13,8 @@ mod canaries;
 mod ceremonies;
 mod faults;
 mod happy;
+mod password;
+mod phone;
 mod policy;
 mod registration;
 mod rules;

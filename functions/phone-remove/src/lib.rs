@@ -1,0 +1,69 @@
+//! `DELETE /v1/account/phones/{id}`: removes a phone, and with it the other sessions that it proved.
+//!
+//! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
+
+use postern_domain::activity::{Event, What};
+use postern_domain::admission::{Factor, Proof};
+use postern_domain::id::{EventId, PhoneId};
+use postern_domain::policy::Policy;
+use postern_domain::session::Session;
+use postern_http::{Clock, Problem, Reply, Request, StatusCode};
+use postern_keys::Random;
+use postern_store::{PhoneRemoval, Store, decide_again};
+
+/// What the role of this function allows, action by action.
+pub const CALLS: &[&str] = &[
+    "dynamodb:DeleteItem Accounts",
+    "dynamodb:PutItem Accounts",
+    "dynamodb:Query Accounts",
+    "dynamodb:UpdateItem Accounts",
+    "dynamodb:GetItem Attempts",
+    "dynamodb:UpdateItem Attempts",
+];
+
+/// Everything that this step may touch; its role grants exactly this.
+pub struct Deps {
+    pub clock: Clock,
+    pub store: Store,
+    pub policy: Policy,
+    pub random: Random,
+}
+
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    decide_again!(decide(deps, &request))
+}
+
+async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+    let now = deps.clock.now();
+    let caller = deps.store.caller(request.session_id(), now).await?;
+    let (session, account) = (&caller.session, &caller.account);
+    session.may_remove(&deps.policy, account, now)?;
+    let id: Option<PhoneId> = request.path_parameter("id").and_then(|id| id.parse().ok());
+    let phone = id.and_then(|id| account.phone(&id)).ok_or_else(Problem::not_found)?;
+    let left = account.without_phone(&phone.id).methods;
+    if deps.policy.would_break_set_up(account, &left, now) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "would_break_set_up",
+            "Without this phone the account would have no complete set-up. Add another method first.",
+        ));
+    }
+
+    let event = Event {
+        id: EventId::from_bytes(deps.random.fill()),
+        account: account.id.clone(),
+        at: now,
+        what: What::PhoneRemoved,
+        place: request.source_ip(),
+    };
+    let proofs = session.proofs.iter().map(|proof| outliving(proof, &phone.id)).collect();
+    let proven = Session { proofs, ..session.clone() };
+    deps.store.remove_phone(PhoneRemoval { account, phone, proven: &proven, event: &event }, now).await?;
+    Ok(Reply::no_content())
+}
+
+/// The session that removes the method goes on by its proof; all others that rest on it end.
+fn outliving(proof: &Proof, removed: &PhoneId) -> Proof {
+    let by_removed = matches!(&proof.factor, Factor::Phone { id, .. } if id == removed);
+    Proof { outlives_method: proof.outlives_method || by_removed, ..proof.clone() }
+}

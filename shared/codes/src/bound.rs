@@ -1,0 +1,61 @@
+//! What a code is bound to.
+
+use jiff::Timestamp;
+use postern_domain::account::Channel;
+use postern_domain::id::{AccountId, PhoneId};
+use postern_domain::one_time_code::OneTimeCode;
+use postern_keys::{Keyring, VersionedMac};
+
+/// What a code was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    SignIn,
+    Enrolment,
+}
+
+/// All that a code is bound to.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound<'a> {
+    pub purpose: Purpose,
+    /// The sign-in, or the session, that asked.
+    pub asked_by: &'a str,
+    pub account: &'a AccountId,
+    pub phone: &'a PhoneId,
+    pub channel: Channel,
+}
+
+impl Bound<'_> {
+    #[must_use]
+    pub fn mac(&self, keyring: &Keyring, code: &OneTimeCode, now: Timestamp) -> VersionedMac {
+        keyring.mac(postern_keys::Purpose::PhoneCode, &self.message(code), now)
+    }
+
+    /// Whether `code` is the one that `mac` was made of, for the same. In constant time.
+    #[must_use]
+    pub fn verify(&self, keyring: &Keyring, code: &OneTimeCode, mac: &VersionedMac) -> bool {
+        keyring.verify(postern_keys::Purpose::PhoneCode, &self.message(code), mac)
+    }
+
+    fn message<'m>(&'m self, code: &'m OneTimeCode) -> [&'m [u8]; 6] {
+        let purpose: &[u8] = match self.purpose {
+            Purpose::SignIn => b"sign-in",
+            Purpose::Enrolment => b"enrolment",
+        };
+        let channel: &[u8] = match self.channel {
+            Channel::Text => b"text",
+            Channel::Call => b"call",
+        };
+        [
+            purpose,
+            self.asked_by.as_bytes(),
+            self.account.as_str().as_bytes(),
+            self.phone.as_str().as_bytes(),
+            channel,
+            code.expose_digits().as_bytes(),
+        ]
+    }
+}
+
+#[cfg(test)]
+#[path = "bound_tests.rs"]
+mod tests;

@@ -1,0 +1,178 @@
+//! Sending a code, or nothing that looks like it.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use postern_domain::account::Channel;
+use postern_domain::name::{Locale, Username};
+use postern_domain::one_time_code::{self, OneTimeCode, SENT_CODE_LIVES};
+use postern_domain::phone_number::PhoneNumber;
+use postern_http::{InvalidSetting, Problem, Settings, StatusCode};
+use postern_keys::{Keyring, Purpose, Random};
+use postern_messages::{Call, CallId, CodeWords, NotSent, SealedCall, TextNotSent, Texts, VoiceCodes};
+use postern_store::{DeploymentLimits, NotNow, Sending};
+use secrecy::ExposeSecret;
+
+/// What drawing and sending codes takes.
+#[derive(Clone)]
+pub struct Codes {
+    pub texts: Arc<dyn Texts>,
+    pub voice: Arc<dyn VoiceCodes>,
+    pub words: CodeWords,
+    /// None: limits per address and for the whole deployment are lifted.
+    pub limits: Option<DeploymentLimits>,
+    /// Country of numbers that are nobody's.
+    pub region: String,
+    pub random: Random,
+}
+
+/// Whom a code goes to. None of it: somebody who is not there, and to whom nothing goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination<'a> {
+    pub number: &'a PhoneNumber,
+    pub country: &'a str,
+    pub locale: &'a Locale,
+}
+
+/// Nothing went out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unsent {
+    /// The number's owner wants no texts.
+    OptedOut,
+    Failed(NotSent),
+}
+
+impl Codes {
+    /// Reads `SENDS_PER_HOUR` and `SENDS_PER_COUNTRY_HOUR`.
+    pub fn limits_from(settings: &Settings) -> Result<DeploymentLimits, InvalidSetting> {
+        Ok(DeploymentLimits {
+            sends: settings.parsed("SENDS_PER_HOUR", "a number")?,
+            sends_per_country: settings.parsed("SENDS_PER_COUNTRY_HOUR", "a number")?,
+        })
+    }
+
+    /// A new code, each equally likely.
+    pub fn draw(&self) -> Result<OneTimeCode, Problem> {
+        let digits = self.random.digits(one_time_code::LENGTH);
+        digits.expose_secret().parse().map_err(Problem::unavailable)
+    }
+
+    /// When a code that goes out at `now` is over.
+    #[must_use]
+    pub fn expiry(now: Timestamp) -> Timestamp {
+        now.saturating_add(SENT_CODE_LIVES).unwrap_or(Timestamp::MAX)
+    }
+
+    /// What a send is counted by: MACs, so that the limits' records name nobody.
+    #[must_use]
+    pub fn counted(
+        &self,
+        keyring: &Keyring,
+        username: &Username,
+        to: Option<Destination<'_>>,
+        address: &str,
+        now: Timestamp,
+    ) -> Sending {
+        let mac = |what: &[u8], value: &str| {
+            keyring.mac(Purpose::PhoneCode, &[b"limit", what, value.as_bytes()], now).tag
+        };
+        let number = match to {
+            Some(to) => mac(b"number", to.number.as_str()),
+            // As if it were a number of its own: it, too, gets one in thirty seconds.
+            None => mac(b"nobody", username.as_str()),
+        };
+        Sending {
+            username: username.clone(),
+            number,
+            address: mac(b"address", address),
+            country: to.map_or(&*self.region, |to| to.country).to_owned(),
+            limits: self.limits,
+        }
+    }
+
+    /// Sends `code`; to nobody, the topic gets what it drops. One call to SNS in each case.
+    pub async fn send(
+        &self,
+        keyring: &Keyring,
+        to: Option<Destination<'_>>,
+        channel: Channel,
+        code: &OneTimeCode,
+        now: Timestamp,
+    ) -> Result<(), Unsent> {
+        let sealing =
+            |_| Unsent::Failed(NotSent { operation: "seal", reason: "the keyring did not seal".to_owned() });
+        let id = CallId::from_bytes(self.random.fill());
+        match (to, channel) {
+            (Some(to), Channel::Text) => {
+                let body = self.words.text(code, to.locale);
+                self.texts.text(to.number, body.expose_secret()).await.map_err(|error| match error {
+                    TextNotSent::OptedOut => Unsent::OptedOut,
+                    TextNotSent::NotSent(error) => Unsent::Failed(error),
+                })
+            }
+            (Some(to), Channel::Call) => {
+                let call = Call {
+                    to: to.number.clone(),
+                    code: code.clone(),
+                    locale: to.locale.clone(),
+                    expires_at: Self::expiry(now),
+                };
+                let call = SealedCall::seal(keyring, id, &call, now).map_err(sealing)?;
+                self.voice.hand_on(&call).await.map_err(Unsent::Failed)
+            }
+            (None, Channel::Text | Channel::Call) => {
+                let nothing = SealedCall::seal_nothing(keyring, id, now).map_err(sealing)?;
+                self.voice.hand_on(&nothing).await.map_err(Unsent::Failed)
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Codes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Codes")
+    }
+}
+
+impl Unsent {
+    /// An honest 503, with the way that is left; a number that wants no texts is told so.
+    #[must_use]
+    pub fn into_problem(self, channel: Channel, channels: &[Channel]) -> Problem {
+        let others: Vec<&str> =
+            channels.iter().filter(|other| **other != channel).map(|other| name(*other)).collect();
+        match self {
+            Self::OptedOut => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_phone",
+                "This number refuses texts. Text START to the sender, or let us call.",
+            )
+            .with("reasons", vec!["opted_out"]),
+            Self::Failed(cause) => {
+                Problem::unavailable(cause).with("channel", name(channel)).with("channels", others)
+            }
+        }
+    }
+}
+
+/// Why nothing may be sent now, as the client sees it.
+#[must_use]
+pub fn too_soon(not_now: NotNow, now: Timestamp) -> Problem {
+    match not_now {
+        NotNow::Limited(until) => Problem::too_many_requests(seconds_until(until, now)),
+        NotNow::Locked(standing) => Problem::locked(standing.retry_after(now).unwrap_or(1)),
+        NotNow::SignInOver => Problem::sign_in_expired(),
+    }
+}
+
+/// Rounded up, and at least one.
+fn seconds_until(until: Timestamp, now: Timestamp) -> u64 {
+    let left: SignedDuration = until.duration_since(now);
+    u64::try_from(left.as_millis().saturating_add(999) / 1000).unwrap_or_default().max(1)
+}
+
+const fn name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Text => "text",
+        Channel::Call => "call",
+    }
+}

@@ -1,0 +1,13 @@
+//! A sign-in between its proofs, and what each right answer makes of it.
+//!
+//! A sign-in is not stored: what it has proven is sealed into the `sign_in` that the client brings back
+//! ([`SignIn`]), for ten minutes. So nobody fills a table by beginning sign-ins, and a step needs no read to
+//! know where it stands. The transaction that ends it spends its id, once.
+
+mod prove;
+mod reply;
+mod sign_in;
+
+pub use prove::{Answered, SignIns};
+pub use reply::{ended, guess_refused, session_of};
+pub use sign_in::SignIn;

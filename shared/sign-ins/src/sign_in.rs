@@ -1,0 +1,85 @@
+//! The sealed state of a sign-in.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use postern_domain::admission::Proof;
+use postern_domain::id::{AccountId, SignInId};
+use postern_domain::name::Username;
+use postern_http::Problem;
+use postern_keys::{Keyring, Purpose};
+use serde::{Deserialize, Serialize};
+
+/// How long a sign-in may take, from its first step.
+pub const LIFE: SignedDuration = SignedDuration::from_mins(10);
+
+/// What begins every `sign_in`, a passkey's too.
+const PREFIX: &str = "si_";
+
+/// A sign-in under way: whose, and what it has proven.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// The same from the first step to the last: what is spent, and what codes are bound to.
+    pub id: SignInId,
+    /// Of a name that nobody has: one drawn at random.
+    pub account: AccountId,
+    pub username: Username,
+    pub proofs: Vec<Proof>,
+    pub expires_at: Timestamp,
+}
+
+/// As it is sealed. Two sign-ins of names of one length, with nothing proven, are of one length, whoever has the names.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    id: SignInId,
+    account: AccountId,
+    username: Username,
+    proofs: Vec<Proof>,
+    /// Milliseconds since 1970.
+    expires_at: i64,
+}
+
+impl SignIn {
+    /// Begins one at `now`.
+    #[must_use]
+    pub fn begin(id: SignInId, account: AccountId, username: Username, now: Timestamp) -> Self {
+        // Kept to the millisecond, as it comes back.
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        let expires_at = now.saturating_add(LIFE).unwrap_or(Timestamp::MAX);
+        Self { id, account, username, proofs: Vec::new(), expires_at }
+    }
+
+    /// For the client to bring back.
+    pub fn seal(&self, keyring: &Keyring, now: Timestamp) -> Result<String, Problem> {
+        let sealed = Sealed {
+            id: self.id.clone(),
+            account: self.account.clone(),
+            username: self.username.clone(),
+            proofs: self.proofs.clone(),
+            expires_at: self.expires_at.as_millisecond(),
+        };
+        let plain = serde_json::to_vec(&sealed).map_err(Problem::unavailable)?;
+        let sealed = keyring.seal(Purpose::SignIn, &[], &plain, now).map_err(Problem::unavailable)?;
+        Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(sealed)))
+    }
+
+    /// What the client brought back: 401 `sign_in_expired` for one that is over, or is none of ours.
+    pub fn open(keyring: &Keyring, text: &str, now: Timestamp) -> Result<Self, Problem> {
+        Self::opened(keyring, text)
+            .filter(|sign_in| now < sign_in.expires_at)
+            .ok_or_else(Problem::sign_in_expired)
+    }
+
+    fn opened(keyring: &Keyring, text: &str) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        let plain = keyring.open_sealed(Purpose::SignIn, &[], &sealed).ok()?;
+        let Sealed { id, account, username, proofs, expires_at } =
+            serde_json::from_slice(plain.expose()).ok()?;
+        let expires_at = Timestamp::from_millisecond(expires_at).ok()?;
+        Some(Self { id, account, username, proofs, expires_at })
+    }
+}
+
+#[cfg(test)]
+#[path = "sign_in_tests.rs"]
+mod tests;

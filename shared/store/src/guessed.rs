@@ -1,0 +1,375 @@
+//! Authenticators that can be guessed: the password, and the codes that are sent to a phone.
+//!
+//! They stand by the username (`NAME#…`), so that one write counts a guess and brings back all that it is
+//! judged by: the secret, the count, and `known`, a copy of the account as it was last read. A copy may be
+//! old; so every transaction that rests on one holds the account to the copy's revision, and meets
+//! [`StoreError::Conflict`] when it moved. A name that nobody has gets the same record by the same write,
+//! without a secret, and TTL takes it away.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use jiff::{SignedDuration, Timestamp};
+use postern_domain::account::{Account, Channel, Phone};
+use postern_domain::guess::{DISABLED_AT, FREE_GUESSES, Guesses, Standing, locks};
+use postern_domain::id::{AccountId, PhoneId, SignInId};
+use postern_domain::name::Username;
+use postern_domain::one_time_code::GUESSES_PER_CODE;
+use postern_keys::VersionedMac;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::record::{self, Item, Key, number, string};
+use crate::transaction::{Expression, Transaction};
+
+/// Which of an account's authenticators; also its sort key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guessed {
+    Password,
+    Phone,
+}
+
+impl Guessed {
+    const fn sort_key(self) -> &'static str {
+        match self {
+            Self::Password => "PASSWORD",
+            Self::Phone => "PHONE",
+        }
+    }
+}
+
+/// A guess that was counted, or was not taken.
+#[derive(Debug)]
+pub enum Counted<T> {
+    /// Counted: it may be looked at.
+    Taken(Guess<T>),
+    /// Locked or disabled: nothing was counted, and nothing may be looked at.
+    Refused(Standing),
+    /// The sign-in was used: nothing was counted.
+    SignInOver,
+}
+
+/// Why a guess was not counted.
+enum NotCounted {
+    Refused(Standing),
+    SignInOver,
+}
+
+/// A guess at an authenticator.
+#[derive(Debug)]
+pub struct Guess<T> {
+    /// With this one.
+    pub guesses: Guesses,
+    /// None: nobody has that name, or its account lacks the method.
+    pub kept: Option<T>,
+}
+
+/// A password, and whose it is.
+#[derive(Debug)]
+pub struct KeptPassword {
+    /// As [`crate::Store`] was given it.
+    pub hash: SecretString,
+    /// As it was last read.
+    pub account: Account,
+}
+
+/// What is known of the codes that were sent to an account's phones.
+#[derive(Debug)]
+pub struct KeptPhones {
+    /// As it was last read.
+    pub account: Account,
+    /// The code that this sign-in asked for last, while it takes guesses.
+    pub code: Option<SentCode>,
+}
+
+/// A code on its way to a phone. Only its MAC is kept.
+#[derive(Debug, Clone)]
+pub struct SentCode {
+    pub mac: VersionedMac,
+    pub phone: PhoneId,
+    pub channel: Channel,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct CodeRecord {
+    pub version: u32,
+    #[serde(with = "serde_bytes")]
+    pub tag: Vec<u8>,
+    pub phone: PhoneId,
+    pub channel: Channel,
+    /// Milliseconds since 1970.
+    pub expires_at: i64,
+}
+
+impl<T> From<NotCounted> for Counted<T> {
+    fn from(not: NotCounted) -> Self {
+        match not {
+            NotCounted::Refused(standing) => Self::Refused(standing),
+            NotCounted::SignInOver => Self::SignInOver,
+        }
+    }
+}
+
+/// The part of these records that counts.
+#[derive(Default, Deserialize)]
+struct Count {
+    #[serde(default)]
+    streak: u64,
+    #[serde(default)]
+    failures: u64,
+    /// Milliseconds since 1970.
+    guessed_at: Option<i64>,
+}
+
+/// How long the count of a name that nobody has is kept from its first guess on: longer than a hundred
+/// guesses take, so that it locks and is disabled as any other.
+const NOBODY_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+pub const KNOWN: &str = "known";
+
+/// The attribute of a password's hash; `hash` is a word of `DynamoDB`'s own.
+pub const HASH: &str = "password_hash";
+
+/// The attribute that names the phone which was proven last.
+pub const LAST_PHONE: &str = "last_phone";
+
+/// The attribute that names the phone which was proven last of those that take texts. All take calls.
+pub const LAST_FOR_TEXTS: &str = "last_for_texts";
+
+/// Remembers `phone` as the one that was proven last: the end of a `SET`.
+pub fn last_phone(phone: &Phone) -> Expression {
+    let mut text = format!(", {LAST_PHONE} = :phone");
+    if phone.line_type.channels().contains(&Channel::Text) {
+        text.push_str(&format!(", {LAST_FOR_TEXTS} = :phone"));
+    }
+    Expression::new(text, [(":phone", string(phone.id.as_str()))])
+}
+
+/// The attribute that holds the code of a sign-in.
+pub fn code_attribute(sign_in: &SignInId) -> String {
+    format!("code_{}", hex(sign_in))
+}
+
+/// How many guesses had been made when the code of a sign-in went out.
+pub fn before_attribute(sign_in: &SignInId) -> String {
+    format!("before_{}", hex(sign_in))
+}
+
+fn hex(sign_in: &SignInId) -> String {
+    hex::encode(sign_in.bytes().unwrap_or_default())
+}
+
+pub fn guessed_key(username: &Username, which: Guessed) -> Key {
+    record::key(format!("NAME#{}", username.as_str()), which.sort_key())
+}
+
+/// `forget_at`, the table's TTL attribute, of a record that is somebody's: no number, and so never due.
+pub fn never_forgotten() -> AttributeValue {
+    AttributeValue::Null(true)
+}
+
+pub fn forget_nobody_at(now: Timestamp) -> AttributeValue {
+    number(now.saturating_add(NOBODY_KEPT).map_or(i64::MAX, Timestamp::as_second))
+}
+
+/// The authenticator takes a guess at `now`: neither locked nor disabled.
+pub fn open_at(now: Timestamp) -> Expression {
+    let mut open = Expression::new(
+        "(attribute_not_exists(failures) OR failures < :disabled) AND \
+         (attribute_not_exists(guessed_at) OR streak < :free",
+        [(":disabled", number(DISABLED_AT)), (":free", number(FREE_GUESSES))],
+    );
+    let locks = locks();
+    for (place, (streak, lock)) in locks.iter().enumerate() {
+        let compared = if place + 1 == locks.len() { ">=" } else { "=" };
+        let opened = now.saturating_sub(*lock).unwrap_or(Timestamp::MIN).as_millisecond();
+        open.push(format!(" OR (streak {compared} :streak{place} AND guessed_at <= :open{place})"));
+        open.values.extend([
+            (format!(":streak{place}"), number(*streak)),
+            (format!(":open{place}"), number(opened)),
+        ]);
+    }
+    open.push(")");
+    open
+}
+
+pub fn guesses_of(item: &Item) -> Result<Guesses, StoreError> {
+    let Count { streak, failures, guessed_at } = record::read(item.clone(), "guesses")?;
+    let last_at = guessed_at.map(Timestamp::from_millisecond).transpose();
+    Ok(Guesses { streak, failures, last_at: last_at.map_err(|_| StoreError::Corrupt("guesses"))? })
+}
+
+/// The account that a record is of, as it was last read.
+pub fn account_of(item: &mut Item) -> Result<Option<Account>, StoreError> {
+    let Some(known) = item.remove(KNOWN) else { return Ok(None) };
+    let id = item.get("account").and_then(|id| id.as_s().ok());
+    let id: AccountId = id.and_then(|id| id.parse().ok()).ok_or(StoreError::Corrupt("known"))?;
+    record::account_known(&id, known).map(Some)
+}
+
+/// The code of `sign_in`, while it is good and has guesses left; `spent`: how many guesses came before now.
+fn code_of(item: &mut Item, sign_in: &SignInId, now: Timestamp) -> Result<Option<SentCode>, StoreError> {
+    const WHAT: &str = "code";
+    let total = natural(item.get("guesses")).unwrap_or_default();
+    let Some(code) = item.remove(&code_attribute(sign_in)) else { return Ok(None) };
+    let before = natural(item.get(&before_attribute(sign_in))).ok_or(StoreError::Corrupt(WHAT))?;
+    let AttributeValue::M(code) = code else { return Err(StoreError::Corrupt(WHAT)) };
+    let CodeRecord { version, tag, phone, channel, expires_at } = record::read(code, WHAT)?;
+    let expires_at = Timestamp::from_millisecond(expires_at).map_err(|_| StoreError::Corrupt(WHAT))?;
+    let tag = tag.try_into().map_err(|_| StoreError::Corrupt(WHAT))?;
+    let code = SentCode { mac: VersionedMac { version, tag }, phone, channel, expires_at };
+    let good = now < expires_at && total.saturating_sub(before) <= GUESSES_PER_CODE;
+    Ok(good.then_some(code))
+}
+
+fn natural(value: Option<&AttributeValue>) -> Option<u64> {
+    value?.as_n().ok()?.parse().ok()
+}
+
+impl Store {
+    /// Counts a guess at the password of `username`, and brings it. One call, whoever has the name.
+    pub async fn guess_password(
+        &self,
+        username: &Username,
+        now: Timestamp,
+    ) -> Result<Counted<KeptPassword>, StoreError> {
+        let mut item = match self.count_guess(username, Guessed::Password, None, now).await? {
+            Ok(item) => item,
+            Err(not) => return Ok(not.into()),
+        };
+        let guesses = guesses_of(&item)?;
+        let hash = item.remove(HASH).and_then(|hash| hash.as_s().ok().cloned());
+        let kept = hash.zip(account_of(&mut item)?);
+        let kept = kept.map(|(hash, account)| KeptPassword { hash: hash.into(), account });
+        Ok(Counted::Taken(Guess { guesses, kept }))
+    }
+
+    /// Counts a guess at the code that `sign_in` asked for, and brings it. One call, whoever has the name.
+    pub async fn guess_phone_code(
+        &self,
+        username: &Username,
+        sign_in: &SignInId,
+        now: Timestamp,
+    ) -> Result<Counted<KeptPhones>, StoreError> {
+        let mut item = match self.count_guess(username, Guessed::Phone, Some(sign_in), now).await? {
+            Ok(item) => item,
+            Err(not) => return Ok(not.into()),
+        };
+        let guesses = guesses_of(&item)?;
+        let code = code_of(&mut item, sign_in, now)?;
+        let kept = account_of(&mut item)?.map(|account| KeptPhones { account, code });
+        Ok(Counted::Taken(Guess { guesses, kept }))
+    }
+
+    async fn count_guess(
+        &self,
+        username: &Username,
+        which: Guessed,
+        sign_in: Option<&SignInId>,
+        now: Timestamp,
+    ) -> Result<Result<Item, NotCounted>, StoreError> {
+        let used = sign_in.map(code_attribute);
+        let mut open = open_at(now);
+        if let Some(code) = &used {
+            open = Expression::new(format!("attribute_not_exists({code}.used)"), []).and(open);
+        }
+        let counted = self
+            .client
+            .update_item()
+            .table_name(&self.accounts)
+            .set_key(Some(guessed_key(username, which)))
+            .update_expression(
+                "SET streak = if_not_exists(streak, :none) + :one, failures = if_not_exists(failures, :none) + :one, \
+                 guesses = if_not_exists(guesses, :none) + :one, guessed_at = :now, \
+                 forget_at = if_not_exists(forget_at, :forget)",
+            )
+            .condition_expression(open.text)
+            .set_expression_attribute_values(Some(open.values))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":forget", forget_nobody_at(now))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match counted {
+            Ok(counted) => Ok(Ok(counted.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let item = failed.item.as_ref().ok_or(StoreError::Conflict)?;
+                    let code = used.and_then(|code| item.get(&code)?.as_m().ok());
+                    if code.is_some_and(|code| code.contains_key("used")) {
+                        return Ok(Err(NotCounted::SignInOver));
+                    }
+                    Ok(Err(NotCounted::Refused(refusal(guesses_of(item)?, now))))
+                }
+                _ => Err(StoreError::unavailable("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// Lifts the locks of what can be guessed of `account`, but for `proven`: its owner showed otherwise. The
+    /// counts towards disabling go on.
+    pub(crate) fn lift_locks<C: Copy>(
+        &self,
+        writes: &mut Transaction<C>,
+        name: C,
+        account: &Account,
+        proven: Option<Guessed>,
+    ) -> Result<(), StoreError> {
+        let has = [
+            (Guessed::Password, account.methods.password.is_some()),
+            (Guessed::Phone, !account.methods.phones.is_empty()),
+        ];
+        for (which, _) in has.into_iter().filter(|(which, has)| *has && Some(*which) != proven) {
+            let lifted = Expression::new("SET streak = :none REMOVE guessed_at", [(":none", number(0))]);
+            let key = guessed_key(&account.username, which);
+            writes.update_if(name, &self.accounts, key, lifted, Expression::present())?;
+        }
+        Ok(())
+    }
+
+    /// The password was right, and nothing more comes of it: its count starts anew. One call.
+    pub async fn password_was_right(&self, username: &Username) -> Result<(), StoreError> {
+        self.client
+            .update_item()
+            .table_name(&self.accounts)
+            .set_key(Some(guessed_key(username, Guessed::Password)))
+            .update_expression("SET streak = :none, failures = :none REMOVE guessed_at")
+            .expression_attribute_values(":none", number(0))
+            .send()
+            .await
+            .map_err(|error| StoreError::unavailable("UpdateItem", &error))?;
+        Ok(())
+    }
+
+    /// What a lock writes where nobody is to be told of it: as much as the account's activity would be, so
+    /// that the answer takes as long. One call.
+    pub async fn note_nobody(&self, username: &Username, now: Timestamp) -> Result<(), StoreError> {
+        #[derive(Serialize)]
+        struct Locked {
+            delete_at: i64,
+        }
+        let locked = Locked { delete_at: record::delete_at(now) };
+        let key = record::single_key(format!("LOCKED#{}", username.as_str()));
+        self.client
+            .put_item()
+            .table_name(&self.attempts)
+            .set_item(Some(record::item(key, &locked)?))
+            .send()
+            .await
+            .map_err(|error| StoreError::unavailable("PutItem", &error))?;
+        Ok(())
+    }
+}
+
+/// Why a guess was not taken. A lock that ended between two clocks is about to end.
+pub fn refusal(guesses: Guesses, now: Timestamp) -> Standing {
+    match guesses.standing(now) {
+        Standing::Open => Standing::LockedUntil(now),
+        closed @ (Standing::LockedUntil(_) | Standing::Disabled) => closed,
+    }
+}
