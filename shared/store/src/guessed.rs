@@ -140,11 +140,12 @@ pub const LAST_FOR_TEXTS: &str = "last_for_texts";
 
 /// Remembers `phone` as the one that was proven last: the end of a `SET`.
 pub fn last_phone(phone: &Phone) -> Expression {
-    let mut text = format!(", {LAST_PHONE} = :phone");
+    let named = [(":phone", string(phone.id.as_str()))];
+    let mut last = Expression::new(format!(", {LAST_PHONE} = :phone"), named);
     if phone.line_type.channels().contains(&Channel::Text) {
-        text.push_str(&format!(", {LAST_FOR_TEXTS} = :phone"));
+        last.push(format!(", {LAST_FOR_TEXTS} = :phone"));
     }
-    Expression::new(text, [(":phone", string(phone.id.as_str()))])
+    last
 }
 
 /// The attribute that holds the code of a sign-in.
