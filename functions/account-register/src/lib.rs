@@ -225,10 +225,7 @@ impl Content<'_> {
 }
 
 fn weak(weak: Weak) -> Problem {
-    let detail = "This password is too easy to guess, or too long.";
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "weak_password", detail)
-        .with("reasons", json!(weak.reasons))
-        .with("suggestions", weak.suggestions)
+    Problem::weak_password(json!(weak.reasons), weak.suggestions)
 }
 
 fn invalid(name: InvalidName) -> Problem {

@@ -3,16 +3,15 @@
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
 use postern_domain::activity::{Event, What};
-use postern_domain::admission::{Factor, Proof};
+use postern_domain::admission::Factor;
 use postern_domain::id::EventId;
 use postern_domain::name::PasskeyName;
 use postern_domain::passkey::MOST_PASSKEYS;
-use postern_domain::session::Session;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::Random;
 use postern_passkeys::wire::Registration;
 use postern_passkeys::{Ceremonies, EnrolmentAnswer, EnrolmentRefused};
-use postern_store::{OpenedKeyring, PasskeyEnrolment, Refused, Store, decide_again};
+use postern_store::{OpenedKeyring, PasskeyEnrolment, Refused, Store, StoreError, decide_again};
 use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
@@ -66,10 +65,9 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let enrolled = deps.ceremonies.enrol(&keyring, account, &session.id, answer, now).map_err(refusal)?;
     let passkey = &enrolled.passkey;
 
-    // What an enrolment proves counts as a proof of the session.
     let factor = Factor::Passkey { id: passkey.id.clone(), backed_up: passkey.backed_up };
-    let proof = Proof { factor, at: now, enrolled_at: now, outlives_method: false };
-    let proofs = session.proofs.iter().cloned().chain([proof]).collect();
+    let changed = account.with_passkey(passkey.clone());
+    let proven = session.proving(&changed, factor, now).ok_or(StoreError::Conflict)?;
     let event = Event {
         id: EventId::from_bytes(deps.random.fill()),
         account: account.id.clone(),
@@ -83,7 +81,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
             account,
             passkey,
             ceremony: &enrolled.ceremony,
-            proven: &Session { proofs, ..session.clone() },
+            proven: &proven,
             event: &event,
         })
         .await?;

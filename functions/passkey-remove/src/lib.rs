@@ -2,12 +2,10 @@
 //!
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
-use postern_domain::account::Methods;
 use postern_domain::activity::{Event, What};
-use postern_domain::admission::{Factor, Proof};
+use postern_domain::admission::Factor;
 use postern_domain::id::{EventId, PasskeyId};
 use postern_domain::policy::Policy;
-use postern_domain::session::Session;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
 use postern_keys::Random;
 use postern_store::{PasskeyRemoval, Store, decide_again};
@@ -41,8 +39,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     session.may_remove(&deps.policy, account, now)?;
     let id: Option<PasskeyId> = request.path_parameter("id").and_then(|id| id.parse().ok());
     let passkey = id.and_then(|id| account.passkey(&id)).ok_or_else(Problem::not_found)?;
-    let others = account.methods.passkeys.iter().filter(|other| other.id != passkey.id).cloned().collect();
-    let left = Methods { passkeys: others, ..account.methods.clone() };
+    let left = account.without_passkey(&passkey.id).methods;
     if deps.policy.would_break_set_up(account, &left, now) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -58,20 +55,14 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
         what: What::PasskeyRemoved,
         place: request.source_ip(),
     };
-    let proofs = session.proofs.iter().map(|proof| outliving(proof, &passkey.id)).collect();
+    let is_removed = |factor: &Factor| matches!(factor, Factor::Passkey { id, .. } if *id == passkey.id);
     deps.store
         .remove_passkey(PasskeyRemoval {
             account,
             passkey,
-            proven: &Session { proofs, ..session.clone() },
+            proven: &session.outliving(is_removed),
             event: &event,
         })
         .await?;
     Ok(Reply::no_content())
-}
-
-/// The session that removes the method goes on by its proof; all others that rest on it end.
-fn outliving(proof: &Proof, removed: &PasskeyId) -> Proof {
-    let by_removed = matches!(&proof.factor, Factor::Passkey { id, .. } if id == removed);
-    Proof { outlives_method: proof.outlives_method || by_removed, ..proof.clone() }
 }

@@ -5,11 +5,10 @@
 
 use postern_domain::Timestamp;
 use postern_domain::activity::{Event, What};
-use postern_domain::admission::{Factor, Proof};
+use postern_domain::admission::Factor;
 use postern_domain::guess::Standing;
 use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
-use postern_domain::session::Session;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::{Keyring, Random};
 use postern_passwords::{Checked, Hasher, PasswordHash, TypedPassword, Weak, judge};
@@ -96,7 +95,7 @@ async fn knows_current(
         Counted::Taken(guess) => guess,
         // Nobody can show that he knows it any more; the session's other proofs are what is left.
         Counted::Refused(Standing::Disabled) => return Ok(()),
-        Counted::Refused(standing) => return Err(Problem::locked(standing.retry_after(now).unwrap_or(1))),
+        Counted::Refused(standing) => return Err(Problem::locked(standing, now)),
         Counted::SignInOver => return Err(Problem::sign_in_expired()),
     };
     let kept = guess.kept.ok_or(StoreError::Conflict)?;
@@ -128,11 +127,7 @@ async fn set(
     session.may_enrol(&deps.policy, account, now)?;
     let changed = account.with_password(now);
     let what = if account.methods.password.is_some() { What::PasswordChanged } else { What::PasswordSet };
-    // What an enrolment proves counts as a proof of the session; of the password before, nothing stands.
-    let proof = Proof::of(&changed, Factor::Password, now).ok_or(StoreError::Conflict)?;
-    let proofs =
-        session.proofs.iter().filter(|proof| proof.stands(&changed)).cloned().chain([proof]).collect();
-    let proven = Session { proofs, generation: changed.generation, ..session.clone() };
+    let proven = session.proving(&changed, Factor::Password, now).ok_or(StoreError::Conflict)?;
     deps.store
         .set_password(PasswordChange {
             account,
@@ -156,11 +151,5 @@ fn event(deps: &Deps, request: &Request, caller: &Caller, what: What, now: Times
 }
 
 fn weak(weak: Weak) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "weak_password",
-        "This password is too easy to guess, or too long.",
-    )
-    .with("reasons", json!(weak.reasons))
-    .with("suggestions", weak.suggestions)
+    Problem::weak_password(json!(weak.reasons), weak.suggestions)
 }

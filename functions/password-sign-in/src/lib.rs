@@ -6,14 +6,11 @@
 //! that locks writes one line more. Where the account has changed since it was last known by its name, one
 //! read and one transaction more.
 
-use postern_domain::Timestamp;
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
-use postern_domain::id::{AccountId, SignInId};
-use postern_domain::name::Username;
 use postern_http::{Clock, Problem, Reply, Request};
 use postern_passwords::{Checked, Hasher, PasswordHash, TypedPassword};
-use postern_sign_ins::{Answered, SignIn, SignIns, guess_refused};
+use postern_sign_ins::{Answered, SignIn, SignIns};
 use postern_store::{Counted, Guess, OpenedKeyring, Secret, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -54,7 +51,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         .map_err(|error| Problem::bad_request(format!("The body is refused: {error}.")))?;
     let keyring = deps.keyring.at(now).await?;
     let sign_in = match (username, sign_in) {
-        (Some(username), None) => begun(deps, &username, now),
+        (Some(username), None) => SignIn::by_name(&deps.sign_ins.random, &username, now),
         (None, Some(sign_in)) => SignIn::open(&keyring, &sign_in, now)?,
         _ => return Err(Problem::bad_request("The body names a `username` or a `sign_in`.")),
     };
@@ -62,7 +59,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     // Counted before it is looked at, by the account and not by the sign-in.
     let Guess { guesses, kept } = match deps.sign_ins.store.guess_password(&sign_in.username, now).await? {
         Counted::Taken(guess) => guess,
-        Counted::Refused(standing) => return Err(guess_refused(standing, now)),
+        Counted::Refused(standing) => return Err(Problem::locked(standing, now)),
         Counted::SignInOver => return Err(Problem::sign_in_expired()),
     };
     let stored: Option<PasswordHash> =
@@ -91,14 +88,6 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         secret: Secret::Password { rehashed: rehashed.as_ref() },
     };
     deps.sign_ins.prove(&request, &keyring, answered, now).await
-}
-
-/// A sign-in that begins with a password. Whether the name is somebody's it does not say.
-fn begun(deps: &Deps, username: &str, now: Timestamp) -> SignIn {
-    let random = &deps.sign_ins.random;
-    let id = SignInId::from_bytes(random.fill());
-    let nobody = AccountId::from_bytes(random.fill());
-    SignIn::begin(id, nobody, Username::claimed(username), now)
 }
 
 fn corrupt(_: postern_passwords::InvalidHash) -> Problem {

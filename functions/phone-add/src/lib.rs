@@ -72,7 +72,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let phones = &account.methods.phones;
     let same = phones.iter().find(|phone| phone.number == number.number);
     if same.is_none() && phones.len() >= MOST_PHONES {
-        return Err(too_many_phones());
+        return Err(Problem::too_many_phones());
     }
     let keyring = deps.keyring.at(now).await?;
     let country = number.country.as_str().to_owned();
@@ -133,9 +133,4 @@ fn unfit(reasons: &[Unfit]) -> Problem {
         "Codes cannot go to this number. Use a mobile or a direct landline, without an extension.",
     )
     .with("reasons", json!(reasons))
-}
-
-fn too_many_phones() -> Problem {
-    let detail = "An account keeps five phones. Remove one first.";
-    Problem::new(StatusCode::CONFLICT, "too_many_phones", detail)
 }

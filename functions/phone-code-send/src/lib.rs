@@ -10,8 +10,7 @@
 use postern_codes::{Bound, Codes, Destination, Purpose, Unsent, too_soon};
 use postern_domain::Timestamp;
 use postern_domain::account::{Account, Channel, Phone};
-use postern_domain::id::{AccountId, PhoneId, SignInId};
-use postern_domain::name::Username;
+use postern_domain::id::PhoneId;
 use postern_domain::one_time_code::OneTimeCode;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
 use postern_keys::{Keyring, Random};
@@ -70,7 +69,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let Body { username, sign_in, phone, channel } = request.json()?;
     let keyring = deps.keyring.at(now).await?;
     let (sign_in, wanted) = match (username, sign_in, phone) {
-        (Some(username), None, None) => (begun(deps, &username, now), None),
+        (Some(username), None, None) => (SignIn::by_name(&deps.random, &username, now), None),
         (None, Some(sign_in), wanted) => (SignIn::open(&keyring, &sign_in, now)?, wanted),
         _ => {
             return Err(Problem::bad_request(
@@ -110,13 +109,6 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let ending = target.phone.as_ref().filter(|_| proven).map(|phone| phone.number.ending());
     let sent = Sent { sign_in: sign_in.seal(&keyring, now)?, expires_at, resend_at: resend_at(now), ending };
     Ok(Reply::json(StatusCode::ACCEPTED, &sent))
-}
-
-/// A sign-in that begins with a phone. Whether the name is somebody's it does not say.
-fn begun(deps: &Deps, username: &str, now: Timestamp) -> SignIn {
-    let id = SignInId::from_bytes(deps.random.fill());
-    let nobody = AccountId::from_bytes(deps.random.fill());
-    SignIn::begin(id, nobody, Username::claimed(username), now)
 }
 
 /// The phone that the code goes to. Before any proof: none, whatever the reason.

@@ -4,12 +4,11 @@
 //! that locks writes one line more. Where the account has changed since it was last known by its name, one
 //! read and one transaction more.
 
-use postern_codes::{Bound, Purpose};
+use postern_codes::{Bound, Codes, Purpose};
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
-use postern_domain::one_time_code::OneTimeCode;
 use postern_http::{Clock, Problem, Reply, Request};
-use postern_sign_ins::{Answered, SignIn, SignIns, guess_refused};
+use postern_sign_ins::{Answered, SignIn, SignIns};
 use postern_store::{Counted, Guess, KeptPhones, OpenedKeyring, Secret};
 use serde::Deserialize;
 
@@ -43,8 +42,7 @@ struct Body {
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let now = deps.clock.now();
     let Body { sign_in, code } = request.json()?;
-    let code: OneTimeCode =
-        code.parse().map_err(|error| Problem::bad_request(format!("The code is refused: {error}.")))?;
+    let code = Codes::typed(&code)?;
     let keyring = deps.keyring.at(now).await?;
     let sign_in = SignIn::open(&keyring, &sign_in, now)?;
 
@@ -52,7 +50,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let Guess { guesses, kept } =
         match deps.sign_ins.store.guess_phone_code(&sign_in.username, &sign_in.id, now).await? {
             Counted::Taken(guess) => guess,
-            Counted::Refused(standing) => return Err(guess_refused(standing, now)),
+            Counted::Refused(standing) => return Err(Problem::locked(standing, now)),
             Counted::SignInOver => return Err(Problem::sign_in_expired()),
         };
     let right = kept.as_ref().and_then(|KeptPhones { account, code: sent }| {

@@ -3,12 +3,11 @@
 //! Calls: two reads, one write that counts the guess and brings the code; for a right one, one transaction;
 //! and a write once a minute to say that the session is used.
 
-use postern_codes::{Bound, Purpose};
-use postern_domain::account::{MOST_PHONES, Phone};
+use postern_codes::{Bound, Codes, Purpose};
+use postern_domain::account::{Account, MOST_PHONES, Phone};
 use postern_domain::activity::{Event, What};
-use postern_domain::admission::{Factor, Proof};
+use postern_domain::admission::Factor;
 use postern_domain::id::{EventId, PhoneId};
-use postern_domain::one_time_code::OneTimeCode;
 use postern_domain::policy::Policy;
 use postern_domain::send_limit::RESEND_AFTER;
 use postern_domain::session::Session;
@@ -48,8 +47,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     // The session that began the enrolment is enough: it was fresh then, and what waits stands by it.
     let mut caller = deps.store.caller(request.session_id(), now).await?;
     let Body { code } = request.json()?;
-    let code: OneTimeCode =
-        code.parse().map_err(|error| Problem::bad_request(format!("The code is refused: {error}.")))?;
+    let code = Codes::typed(&code)?;
     let id: Option<PhoneId> = request.path_parameter("id").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(Problem::not_found)?;
     let keyring = deps.keyring.at(now).await?;
@@ -80,22 +78,18 @@ async fn enrol(
     deps: &Deps,
     request: &Request,
     session: &Session,
-    account: &postern_domain::account::Account,
+    account: &Account,
     pending: &PendingPhone,
 ) -> Result<Reply, Problem> {
     let now = deps.clock.now();
     let PendingPhone { id, number, country, line_type, channel, .. } = pending.clone();
     let phone = Phone { id, number, country, line_type, verified_at: now };
     if account.phone(&phone.id).is_none() && account.methods.phones.len() >= MOST_PHONES {
-        let detail = "An account keeps five phones. Remove one first.";
-        return Err(Problem::new(StatusCode::CONFLICT, "too_many_phones", detail));
+        return Err(Problem::too_many_phones());
     }
     let changed = account.with_phone(phone.clone());
-    // What an enrolment proves counts as a proof of the session; of the same number before, nothing stands.
     let factor = Factor::Phone { id: phone.id.clone(), channel };
-    let proof = Proof::of(&changed, factor, now).ok_or(StoreError::Conflict)?;
-    let proofs =
-        session.proofs.iter().filter(|proof| proof.stands(&changed)).cloned().chain([proof]).collect();
+    let proven = session.proving(&changed, factor, now).ok_or(StoreError::Conflict)?;
     let event = Event {
         id: EventId::from_bytes(deps.random.fill()),
         account: account.id.clone(),
@@ -105,13 +99,7 @@ async fn enrol(
     };
     let enrolled = deps
         .store
-        .enrol_phone(PhoneEnrolment {
-            account,
-            phone: &phone,
-            pending,
-            proven: &Session { proofs, ..session.clone() },
-            event: &event,
-        })
+        .enrol_phone(PhoneEnrolment { account, phone: &phone, pending, proven: &proven, event: &event })
         .await?;
     if enrolled {
         Ok(Reply::json(StatusCode::OK, &view::Account::new(&changed, &deps.policy, now)))

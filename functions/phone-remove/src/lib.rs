@@ -3,10 +3,9 @@
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
 use postern_domain::activity::{Event, What};
-use postern_domain::admission::{Factor, Proof};
+use postern_domain::admission::Factor;
 use postern_domain::id::{EventId, PhoneId};
 use postern_domain::policy::Policy;
-use postern_domain::session::Session;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
 use postern_keys::Random;
 use postern_store::{PhoneRemoval, Store, decide_again};
@@ -56,14 +55,8 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
         what: What::PhoneRemoved,
         place: request.source_ip(),
     };
-    let proofs = session.proofs.iter().map(|proof| outliving(proof, &phone.id)).collect();
-    let proven = Session { proofs, ..session.clone() };
+    let is_removed = |factor: &Factor| matches!(factor, Factor::Phone { id, .. } if *id == phone.id);
+    let proven = session.outliving(is_removed);
     deps.store.remove_phone(PhoneRemoval { account, phone, proven: &proven, event: &event }, now).await?;
     Ok(Reply::no_content())
-}
-
-/// The session that removes the method goes on by its proof; all others that rest on it end.
-fn outliving(proof: &Proof, removed: &PhoneId) -> Proof {
-    let by_removed = matches!(&proof.factor, Factor::Phone { id, .. } if id == removed);
-    Proof { outlives_method: proof.outlives_method || by_removed, ..proof.clone() }
 }

@@ -41,16 +41,12 @@ impl Bound<'_> {
             Purpose::SignIn => b"sign-in",
             Purpose::Enrolment => b"enrolment",
         };
-        let channel: &[u8] = match self.channel {
-            Channel::Text => b"text",
-            Channel::Call => b"call",
-        };
         [
             purpose,
             self.asked_by.as_bytes(),
             self.account.as_str().as_bytes(),
             self.phone.as_str().as_bytes(),
-            channel,
+            self.channel.as_str().as_bytes(),
             code.expose_digits().as_bytes(),
         ]
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use postern_domain::account::Channel;
+use postern_domain::guess::whole_seconds;
 use postern_domain::name::{Locale, Username};
 use postern_domain::one_time_code::{self, OneTimeCode, SENT_CODE_LIVES};
 use postern_domain::phone_number::PhoneNumber;
@@ -49,6 +50,11 @@ impl Codes {
             sends: settings.parsed("SENDS_PER_HOUR", "a number")?,
             sends_per_country: settings.parsed("SENDS_PER_COUNTRY_HOUR", "a number")?,
         })
+    }
+
+    /// A code as it was typed: 400 for what can be none, which costs no guess.
+    pub fn typed(code: &str) -> Result<OneTimeCode, Problem> {
+        code.parse().map_err(|error| Problem::bad_request(format!("The code is refused: {error}.")))
     }
 
     /// A new code, each equally likely.
@@ -138,8 +144,8 @@ impl Unsent {
     /// An honest 503, with the way that is left; a number that wants no texts is told so.
     #[must_use]
     pub fn into_problem(self, channel: Channel, channels: &[Channel]) -> Problem {
-        let others: Vec<&str> =
-            channels.iter().filter(|other| **other != channel).map(|other| name(*other)).collect();
+        let others = channels.iter().filter(|other| **other != channel);
+        let others: Vec<&str> = others.map(|other| other.as_str()).collect();
         match self {
             Self::OptedOut => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -148,7 +154,7 @@ impl Unsent {
             )
             .with("reasons", vec!["opted_out"]),
             Self::Failed(cause) => {
-                Problem::unavailable(cause).with("channel", name(channel)).with("channels", others)
+                Problem::unavailable(cause).with("channel", channel.as_str()).with("channels", others)
             }
         }
     }
@@ -158,21 +164,8 @@ impl Unsent {
 #[must_use]
 pub fn too_soon(not_now: NotNow, now: Timestamp) -> Problem {
     match not_now {
-        NotNow::Limited(until) => Problem::too_many_requests(seconds_until(until, now)),
-        NotNow::Locked(standing) => Problem::locked(standing.retry_after(now).unwrap_or(1)),
+        NotNow::Limited(until) => Problem::too_many_requests(whole_seconds(until.duration_since(now))),
+        NotNow::Locked(standing) => Problem::locked(standing, now),
         NotNow::SignInOver => Problem::sign_in_expired(),
-    }
-}
-
-/// Rounded up, and at least one.
-fn seconds_until(until: Timestamp, now: Timestamp) -> u64 {
-    let left: SignedDuration = until.duration_since(now);
-    u64::try_from(left.as_millis().saturating_add(999) / 1000).unwrap_or_default().max(1)
-}
-
-const fn name(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Text => "text",
-        Channel::Call => "call",
     }
 }

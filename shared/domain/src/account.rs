@@ -94,6 +94,17 @@ pub enum Channel {
     Call,
 }
 
+impl Channel {
+    /// As the contract names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Call => "call",
+        }
+    }
+}
+
 impl LineType {
     /// A landline gets calls, never texts.
     #[must_use]

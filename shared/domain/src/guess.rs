@@ -75,9 +75,14 @@ impl Standing {
             Self::LockedUntil(until) => until.duration_since(now),
             Self::Disabled => LONGEST_LOCK,
         };
-        let rounded_up = left.as_millis().max(1).saturating_add(999) / 1000;
-        u64::try_from(rounded_up).ok()
+        Some(whole_seconds(left))
     }
+}
+
+/// Seconds to wait where `left` is left: rounded up, and at least one.
+#[must_use]
+pub fn whole_seconds(left: SignedDuration) -> u64 {
+    u64::try_from(left.as_millis().saturating_add(999) / 1000).unwrap_or_default().max(1)
 }
 
 /// For how long `streak` wrong guesses in a row lock.

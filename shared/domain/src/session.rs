@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
-use crate::admission::{self, Admission, Proof, admitted};
+use crate::admission::{self, Admission, Factor, Proof, admitted};
 use crate::id::{AccountId, SessionId};
 use crate::policy::Policy;
 
@@ -73,6 +73,27 @@ impl Session {
             && self.account == account.id
             && self.generation == account.generation
             && self.proofs.iter().all(|proof| proof.stands(account))
+    }
+
+    /// The session after it enrolled `factor` in `changed`: what an enrolment proves counts as a proof of the session, and
+    /// of what it took the place of nothing stands. None where the account has no such method.
+    #[must_use]
+    pub fn proving(&self, changed: &Account, factor: Factor, now: Timestamp) -> Option<Self> {
+        let proof = Proof::of(changed, factor, now)?;
+        let standing = self.proofs.iter().filter(|proof| proof.stands(changed)).cloned();
+        let proofs = standing.chain([proof]).collect();
+        Some(Self { proofs, generation: changed.generation, ..self.clone() })
+    }
+
+    /// The session after it removed the method that `is_removed`: it goes on by that method's proof; all others that rest on
+    /// it end.
+    #[must_use]
+    pub fn outliving(&self, is_removed: impl Fn(&Factor) -> bool) -> Self {
+        let outliving = |proof: &Proof| {
+            let outlives_method = proof.outlives_method || is_removed(&proof.factor);
+            Proof { outlives_method, ..proof.clone() }
+        };
+        Self { proofs: self.proofs.iter().map(outliving).collect(), ..self.clone() }
     }
 
     /// What the session is good for by the rules of `now`, whatever began before.

@@ -5,6 +5,8 @@ use std::fmt;
 
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use postern_domain::Timestamp;
+use postern_domain::guess::Standing;
 use postern_domain::session::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -103,17 +105,32 @@ impl Problem {
 
     /// Too many wrong guesses in a row. `unlock` is the same for everyone, whatever the account has.
     #[must_use]
-    pub fn locked(seconds: u64) -> Self {
+    pub fn locked(standing: Standing, now: Timestamp) -> Self {
         let detail = "That was wrong too often. Wait, or sign in with another method.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "locked", detail)
             .with("unlock", json!(["passkey", "phone", "recovery_code"]))
-            .retry_after(seconds)
+            .retry_after(standing.retry_after(now).unwrap_or(1))
     }
 
     #[must_use]
     pub fn too_many_requests(seconds: u64) -> Self {
         let detail = "That was asked for too often. Wait before you ask again.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(seconds)
+    }
+
+    /// `reasons` are stable names, `suggestions` sentences for a person.
+    #[must_use]
+    pub fn weak_password(reasons: impl Into<Value>, suggestions: Vec<String>) -> Self {
+        let detail = "This password is too easy to guess, or too long.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "weak_password", detail)
+            .with("reasons", reasons)
+            .with("suggestions", suggestions)
+    }
+
+    #[must_use]
+    pub fn too_many_phones() -> Self {
+        let detail = "An account keeps five phones. Remove one first.";
+        Self::new(StatusCode::CONFLICT, "too_many_phones", detail)
     }
 
     /// A dependency failed: nothing was decided, nothing is lost, and asking again is right.

@@ -9,5 +9,5 @@ mod reply;
 mod sign_in;
 
 pub use prove::{Answered, SignIns};
-pub use reply::{ended, guess_refused, session_of};
+pub use reply::{ended, session_of};
 pub use sign_in::SignIn;

@@ -3,11 +3,10 @@
 use jiff::Timestamp;
 use postern_domain::account::{Account, Channel};
 use postern_domain::admission::{Method, Proof};
-use postern_domain::guess::Standing;
 use postern_domain::id::PhoneId;
 use postern_domain::policy::Policy;
 use postern_domain::session::{Origin, Session};
-use postern_http::{Problem, Reply, Request, SessionToken, StatusCode, view};
+use postern_http::{Reply, Request, SessionToken, StatusCode, view};
 use postern_tokens::Issued;
 use serde::Serialize;
 use serde_json::json;
@@ -111,10 +110,4 @@ pub fn next(sign_in: &SignIn, sealed: String, account: &Account, ways: &[Method]
         expires_at: sign_in.expires_at,
     };
     Reply::json(StatusCode::OK, &next)
-}
-
-/// A guess was not taken: 429 `locked`, the same for everyone.
-#[must_use]
-pub fn guess_refused(standing: Standing, now: Timestamp) -> Problem {
-    Problem::locked(standing.retry_after(now).unwrap_or(1))
 }

@@ -7,7 +7,7 @@ use postern_domain::admission::Proof;
 use postern_domain::id::{AccountId, SignInId};
 use postern_domain::name::Username;
 use postern_http::Problem;
-use postern_keys::{Keyring, Purpose};
+use postern_keys::{Keyring, Purpose, Random};
 use serde::{Deserialize, Serialize};
 
 /// How long a sign-in may take, from its first step.
@@ -40,6 +40,14 @@ struct Sealed {
 }
 
 impl SignIn {
+    /// Begins one by what somebody gave as the username. Whether the name is somebody's it does not say.
+    #[must_use]
+    pub fn by_name(random: &Random, username: &str, now: Timestamp) -> Self {
+        let id = SignInId::from_bytes(random.fill());
+        let nobody = AccountId::from_bytes(random.fill());
+        Self::begin(id, nobody, Username::claimed(username), now)
+    }
+
     /// Begins one at `now`.
     #[must_use]
     pub fn begin(id: SignInId, account: AccountId, username: Username, now: Timestamp) -> Self {

@@ -356,14 +356,7 @@ impl Store {
         }
         let locked = Locked { delete_at: record::delete_at(now) };
         let key = record::single_key(format!("LOCKED#{}", username.as_str()));
-        self.client
-            .put_item()
-            .table_name(&self.attempts)
-            .set_item(Some(record::item(key, &locked)?))
-            .send()
-            .await
-            .map_err(|error| StoreError::unavailable("PutItem", &error))?;
-        Ok(())
+        self.put(&self.attempts, record::item(key, &locked)?).await
     }
 }
 

@@ -57,4 +57,10 @@ impl Store {
     pub fn new(client: Client, accounts: impl Into<String>, attempts: impl Into<String>) -> Self {
         Self { client, accounts: accounts.into(), attempts: attempts.into() }
     }
+
+    /// Writes an item, whatever stands there. One call.
+    async fn put(&self, table: &str, item: record::Item) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(table).set_item(Some(item)).send().await;
+        put.map(|_| ()).map_err(|error| StoreError::unavailable("PutItem", &error))
+    }
 }

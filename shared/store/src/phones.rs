@@ -93,14 +93,7 @@ impl Store {
             guesses: 0,
             delete_at: record::delete_at(pending.expires_at),
         };
-        self.client
-            .put_item()
-            .table_name(&self.attempts)
-            .set_item(Some(record::item(pending_key(session), &record)?))
-            .send()
-            .await
-            .map_err(|error| StoreError::unavailable("PutItem", &error))?;
-        Ok(())
+        self.put(&self.attempts, record::item(pending_key(session), &record)?).await
     }
 
     /// Counts a guess at the code of the phone that `session` waits for, and brings it. One call.

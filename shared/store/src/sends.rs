@@ -19,7 +19,7 @@ use crate::enrolment::spent_key;
 use crate::error::StoreError;
 use crate::guessed::{
     CodeRecord, Guessed, LAST_FOR_TEXTS, LAST_PHONE, SentCode, account_of, before_attribute, code_attribute,
-    forget_nobody_at, guessed_key, guesses_of, open_at, refusal,
+    forget_nobody_at, guessed_key, guesses_of, open_at,
 };
 use crate::record::{self, Item, Key, number, single_key};
 use crate::transaction::{Expression, Failed, Transaction};
@@ -277,7 +277,7 @@ pub fn outcome(failed: Vec<Failed<Condition>>, now: Timestamp) -> Result<Result<
             Condition::Account => {
                 let standing = guesses_of(&item)?.standing(now);
                 if standing != Standing::Open {
-                    return Ok(Err(NotNow::Locked(refusal(guesses_of(&item)?, now))));
+                    return Ok(Err(NotNow::Locked(standing)));
                 }
                 send_limit::free_at(PER_ACCOUNT, &sent(&item))
             }

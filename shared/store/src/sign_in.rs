@@ -208,13 +208,6 @@ impl Store {
 
     /// Writes an event that stands for itself: a refusal or a lock that the owner should know of. One call.
     pub async fn note(&self, event: &Event) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.accounts)
-            .set_item(Some(record::activity_item(event)?))
-            .send()
-            .await
-            .map_err(|error| StoreError::unavailable("PutItem", &error))?;
-        Ok(())
+        self.put(&self.accounts, record::activity_item(event)?).await
     }
 }
