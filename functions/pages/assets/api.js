@@ -104,6 +104,24 @@ export const sessionEnd = (id) => call("DELETE", `/v1/account/sessions/${encodeU
 export const activity = (cursor) =>
   call("GET", cursor ? `/v1/account/activity?cursor=${encodeURIComponent(cursor)}` : "/v1/account/activity");
 
+/** Whether no answer came: what was asked for may have been done all the same. */
+export const isLost = (error) => error instanceof Unreachable || error.code === "unavailable";
+
+/** What `change()` answers: the account. A lost answer may have been a yes; then the account itself tells, if it `isChanged`. */
+export async function orAccount(change, isChanged) {
+  try {
+    return await change();
+  } catch (error) {
+    if (isLost(error)) {
+      const after = await account().catch(() => null);
+      if (after && isChanged(after)) {
+        return after;
+      }
+    }
+    throw error;
+  }
+}
+
 /** The gateway in front may answer on its own, in its own words: then the status is all there is. */
 function problem(response, text) {
   let told = {};

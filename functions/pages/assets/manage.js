@@ -307,20 +307,20 @@ byId("add-phone").addEventListener("click", () => {
   phoneForm(byId("phone-form"), account, {
     done: async (after, { ending }) => {
       account = after;
-      closePhoneForm();
+      closeForm("phone-form");
       byId("phones-title").focus();
       say(`The number ending in ${ending} is verified and added.`);
     },
     cancel: () => {
-      closePhoneForm();
+      closeForm("phone-form");
       byId("add-phone").focus();
     },
   });
 });
 
-function closePhoneForm() {
-  byId("phone-form").replaceChildren();
-  byId("phone-form").hidden = true;
+function closeForm(id) {
+  byId(id).replaceChildren();
+  byId(id).hidden = true;
   showId();
 }
 
@@ -366,12 +366,12 @@ byId("set-password").addEventListener("click", () => {
     submit: had ? "Change the password" : "Set the password",
     done: async (after) => {
       account = after;
-      closePasswordForm();
+      closeForm("password-form");
       byId("password-title").focus();
       say(had ? "The password is changed. Every other session has ended." : "The password is set.");
     },
     cancel: () => {
-      closePasswordForm();
+      closeForm("password-form");
       byId("set-password").focus();
     },
   });
@@ -380,12 +380,6 @@ byId("set-password").addEventListener("click", () => {
   byId("set-password").hidden = true;
   form.focus();
 });
-
-function closePasswordForm() {
-  byId("password-form").replaceChildren();
-  byId("password-form").hidden = true;
-  showId();
-}
 
 // ---- recovery code ----
 

@@ -22,7 +22,7 @@ export async function enrol(account) {
     try {
       return await api.passkeyEnrol(body);
     } catch (error) {
-      const lost = error instanceof api.Unreachable || error.code === "unavailable";
+      const lost = api.isLost(error);
       unsure ||= lost;
       const added = unsure && (await newcomer(account));
       if (added) {

@@ -63,20 +63,12 @@ export function passwordForm(account, { submit, done, cancel = null }) {
     );
   });
 
-  /** A lost answer may have been a yes: the account tells. */
-  async function set(body) {
-    try {
-      return await api.passwordSet(body);
-    } catch (error) {
-      if (error instanceof api.Unreachable || error.code === "unavailable") {
-        const after = await api.account().catch(() => null);
-        if (after?.methods.password && after.methods.password.changed_at !== account.methods.password?.changed_at) {
-          return after;
-        }
-      }
-      throw error;
-    }
-  }
+  const changedAt = ({ methods }) => methods.password?.changed_at;
+  const set = (body) =>
+    api.orAccount(
+      () => api.passwordSet(body),
+      (after) => after.methods.password !== null && changedAt(after) !== changedAt(account),
+    );
 
   return { element: form, focus: () => (current ?? fresh).input.focus() };
 }

@@ -112,20 +112,12 @@ export function phoneForm(place, account, { done, cancel = null, cancelLabel = "
     }
   }
 
-  /** A lost answer may have been a yes: the account tells. */
-  async function confirm(id, code) {
+  function confirm(id, code) {
     const verified = ({ methods }) => methods.phones.find((phone) => phone.id === id)?.verified_at;
-    try {
-      return await api.phoneConfirm(id, code);
-    } catch (error) {
-      if (error instanceof api.Unreachable || error.code === "unavailable") {
-        const after = await api.account().catch(() => null);
-        if (after && verified(after) !== verified(account)) {
-          return after;
-        }
-      }
-      throw error;
-    }
+    return api.orAccount(
+      () => api.phoneConfirm(id, code),
+      (after) => verified(after) !== verified(account),
+    );
   }
 
   function enterNumber() {

@@ -81,11 +81,9 @@ function card(id, facts) {
   tellDone(done, doneOf(id));
   const [address] = Object.entries(PATHS).find(([, path]) => path === id) ?? [];
   let way = null;
-  if (account.set_ups[id]) {
-    way = null;
-  } else if (address) {
+  if (address && !account.set_ups[id]) {
     way = el("a", { class: "button full", href: address }, `Set up ${TITLES[id].toLowerCase()}`);
-  } else {
+  } else if (!account.set_ups[id]) {
     way = el("p", { class: "muted small" }, "An authenticator cannot be added here yet.");
   }
   return el("section", { class: "card" }, el("h3", {}, TITLES[id] ?? id), el("dl", { class: "facts" }, ...facts), done, way);
