@@ -110,7 +110,11 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         expires_at: Codes::expiry(now),
         id,
     };
-    deps.store.keep_pending_phone(&session.id, &pending).await?;
+    if let Err(error) = deps.store.keep_pending_phone(&session.id, &pending).await {
+        // Nothing goes out: another try need not wait.
+        deps.store.uncount_send(&sending, now).await?;
+        return Err(error.into());
+    }
     if let Err(unsent) = deps.codes.send(&keyring, Some(to), channel, &code, now).await {
         deps.store.uncount_send(&sending, now).await?;
         return Err(unsent.into_problem(channel, line.line_type.channels()));

@@ -157,9 +157,11 @@ impl Call {
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
         let response = self.request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        // As it went out: a client tidies a path that says `..`.
+        let path = response.url().path().to_owned();
         let body = response.bytes().await?.to_vec();
         let answer = Answer { status, headers, body, what: format!("{} {}", self.method, self.path) };
-        documented::check(&self.method, &self.path, &answer);
+        documented::check(&self.method, &path, &answer);
         Ok(answer)
     }
 }

@@ -1,4 +1,4 @@
-//! No secret, code, email address or cookie in anything that is printed, nor in the clear on disk: canaries
+//! No secret, code, phone number, email address or cookie in anything that is printed, nor in the clear on disk: canaries
 //! go through every flow, and all output is searched.
 
 use std::fs;
@@ -17,7 +17,8 @@ type Canary = (String, String);
 async fn every_flow(run: &Binary) -> Vec<Canary> {
     let mut canaries: Vec<Canary> = Vec::new();
     let mut secret = |what: &str, value: &str| {
-        assert!(value.len() >= 8, "{what} is too short to be told from chance: {value:?}");
+        let found_by_chance = value.len() < 8 && !(value.len() >= 6 && what.starts_with("a sent code"));
+        assert!(!found_by_chance, "{what} is too short to be told from chance: {value:?}");
         canaries.push((what.to_owned(), value.to_owned()));
     };
     let portal = run.portal.clone();
@@ -98,6 +99,75 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
     wrong["credential"]["response"]["signature"] = json!(flows::base64url("canary"));
     person.post("/v1/sign-in/passkey", &wrong).await.problem(401, "wrong_credentials");
 
+    // By password and phone; the clock moves on, for a number gets one code in thirty seconds.
+    let (password, number, line) = ("canary-password, 3 harbours", flows::mobile(57), flows::landline(17));
+    secret("the password", password);
+    for number in [&number, &line] {
+        secret("a phone number", number);
+        secret("a phone number without its country", &number[2..]);
+    }
+    for weak in ["canary1", &format!("canary-too-long-{}", "x".repeat(1100)), "canary-owner and more"] {
+        let refused = person.put("/v1/account/password", &json!({ "password": weak })).await;
+        refused.problem(422, "weak_password");
+    }
+    secret("a password that was too long", "canary-too-long-xxxx");
+    person.set_password(password).await.expect(200);
+    let wrong = json!({ "password": "canary-new-password, 9", "current": "canary-wrong-current" });
+    person.put("/v1/account/password", &wrong).await.problem(401, "wrong_credentials");
+    secret("a new password", "canary-new-password");
+    secret("a wrong password", "canary-wrong-current");
+    for (name, password) in [
+        (person.username.as_str(), "canary-wrong-password"),
+        ("canary-nobody", "canary-password-of-nobody"),
+        // In the wrong field, as people do.
+        ("canary-password-as-name", "x"),
+    ] {
+        let body = json!({ "username": name, "password": password });
+        portal.post("/v1/sign-in/password", &body).send().await.problem(401, "wrong_credentials");
+    }
+    for value in ["canary-wrong-password", "canary-password-of-nobody"] {
+        secret("what was typed for a password", value);
+    }
+    secret("a name that nobody has", "canary-password-as-name");
+    for (number, channel) in [(&number, "text"), (&line, "call")] {
+        let pending = person.begin_phone(number, channel).await.expect(202).json();
+        let code = portal.code_to(number).await;
+        secret("a sent code", &code);
+        let wrong = if code == "000000" { "000001" } else { "000000" };
+        person.confirm_phone(&pending["id"], wrong).await.problem(401, "wrong_credentials");
+        person.confirm_phone(&pending["id"], "canary-code").await.problem(400, "bad_request");
+        person.confirm_phone(&pending["id"], &code).await.expect(200);
+        number.clone_into(&mut person.number);
+    }
+    for refused in ["+1 212 555 0187", "+1 800 555 0157", "+1 212 555 0157 x1234"] {
+        person.begin_phone(refused, "text").await.problem(422, "invalid_phone");
+    }
+    secret("a number that was refused", "555 0187");
+    secret("a number that was refused", "+12125550187");
+    secret("a number that was refused", "+18005550157");
+    // The first goes to the mobile, the one that takes texts; from then on it is the one used last.
+    number.clone_into(&mut person.number);
+    for channel in ["text", "call"] {
+        portal.wait(31).await;
+        let next = person.by_password().await.expect(200).json();
+        secret("the state of a sign-in by password", &next["sign_in"].as_str().unwrap()[..60]);
+        let sent = person.send_code_in(&next["sign_in"], channel).await.expect(202).json();
+        let code = portal.code_to(&number).await;
+        secret("a sent code", &code);
+        let wrong = if code == "000000" { "000001" } else { "000000" };
+        person.verify(&sent["sign_in"], wrong).await.problem(401, "wrong_credentials");
+        let signed_in = person.verify(&sent["sign_in"], &code).await.expect(200);
+        secret("the cookie of a sign-in by phone", &person.session);
+        secret("the access token of one", signed_in.json()["access_token"].as_str().unwrap());
+    }
+    person.send_code("text").await;
+    let nobody = json!({ "username": "canary-nobody", "channel": "call" });
+    portal.post("/v1/sign-in/phone/send", &nobody).send().await.expect(202);
+    for _ in 0..6 {
+        let body = json!({ "username": person.username, "password": "canary-wrong-password" });
+        portal.post("/v1/sign-in/password", &body).send().await;
+    }
+
     // A dependency that fails is told of in the log, and not with what it was asked.
     for kind in ["throttled", "error", "timeout", "lost_response"] {
         let mut faults = Vec::new();
@@ -109,6 +179,8 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
             ("kms", "GenerateMac"),
             ("sns", "Publish"),
             ("ses", "SendEmail"),
+            ("smsvoice", "CarrierLookup"),
+            ("smsvoice", "SendVoiceMessage"),
         ] {
             faults.push(json!({ "service": service, "operation": operation, "times": 1, "kind": kind }));
         }
@@ -118,6 +190,10 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
         other.post("/v1/sign-in/passkey", &body).await;
         other.post("/v1/account/recovery-code", &json!({})).await;
         other.get("/v1/account/recovery-code").await;
+        other.signed_out().send_code("call").await;
+        other.signed_out().by_password().await;
+        other.begin_phone(&flows::mobile(58), "text").await;
+        portal.wait(31).await;
         portal.post("/v1/accounts", &json!({ "username": "canary-three", "email": email })).send().await;
         portal.faults(&json!([])).await;
         person.sign_in().await.expect(200);
@@ -130,6 +206,9 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
     {
         person.get(path).await.expect(200);
     }
+    let phone = person.account().await["methods"]["phones"][0]["id"].as_str().unwrap().to_owned();
+    person.delete(&format!("/v1/account/phones/{phone}")).await.expect(204);
+    secret("a phone number", &flows::mobile(58));
     let elsewhere = person.elsewhere().await;
     secret("another browser's cookie", &elsewhere.session);
     let mut garbage = portal.get("/v1/account").header("cookie", "__Host-session=canary-garbage-cookie");
@@ -144,7 +223,16 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
 
 fn assert_absent(canaries: &[Canary], where_: &str, text: &[u8]) {
     for (what, value) in canaries {
-        let found = text.windows(value.len()).position(|part| part == value.as_bytes());
+        // Six digits stand in every instant; a code of its own stands apart.
+        let part_of_more =
+            |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'.');
+        let apart = |place: usize| {
+            let before = place.checked_sub(1).and_then(|place| text.get(place));
+            value.len() >= 8 || !(part_of_more(before) || part_of_more(text.get(place + value.len())))
+        };
+        let mut places = text.windows(value.len()).enumerate();
+        let found =
+            places.find(|(place, part)| *part == value.as_bytes() && apart(*place)).map(|(place, _)| place);
         if let Some(place) = found {
             let around = &text[place.saturating_sub(200)..(place + 200).min(text.len())];
             panic!("{what} stands in {where_}: {}", String::from_utf8_lossy(around));
@@ -156,10 +244,23 @@ fn assert_absent(canaries: &[Canary], where_: &str, text: &[u8]) {
 async fn no_secret_is_printed_or_lies_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     // Ours say all that they have to say, the libraries what they say to an operator.
-    let shared = ["domain", "http", "keys", "local", "messages", "passkeys", "store", "tokens"];
+    let shared = [
+        "codes",
+        "domain",
+        "http",
+        "keys",
+        "local",
+        "messages",
+        "passkeys",
+        "passwords",
+        "phones",
+        "sign_ins",
+        "store",
+        "tokens",
+    ];
     let mut ours: Vec<String> = shared.map(|name| format!("postern_{name}")).to_vec();
     ours.extend(ROUTES.iter().map(|route| route.function.replace('-', "_")));
-    ours.extend(["postern", "fallback", "keys_rotate", "security_notices"].map(str::to_owned));
+    ours.extend(["postern", "fallback", "keys_rotate", "security_notices", "voice_call"].map(str::to_owned));
     ours.dedup();
     let directives: Vec<String> = ours.iter().map(|name| format!("{name}=trace")).collect();
     let log = format!("info,{}", directives.join(","));
@@ -175,8 +276,15 @@ async fn no_secret_is_printed_or_lies_on_disk() {
     assert_absent(&canaries, "the output", exit.output.as_bytes());
 
     // On disk the server keeps the address, to write to it, and what names a credential. It keeps no
-    // cookie, no code and no token.
-    let kept = ["the email", "a credential id", "a challenge"];
+    // cookie, no code and no token. Nor a password; numbers it keeps, to send to them.
+    let kept = [
+        "the email",
+        "a credential id",
+        "a challenge",
+        "a phone number",
+        "a sent code",
+        "a name that nobody has",
+    ];
     let secrets: Vec<Canary> =
         canaries.into_iter().filter(|(what, _)| !kept.iter().any(|kept| what.starts_with(kept))).collect();
     for file in fs::read_dir(folder.path()).unwrap() {

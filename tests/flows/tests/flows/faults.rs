@@ -2,9 +2,10 @@
 //! the step converges.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flows::{Answer, HandMade, Person, Run, registered, set_up};
+use flows::{Answer, HandMade, PASSWORD, Person, Run, mobile, registered, set_up, with_phone};
 use futures_util::future::join_all;
 use http::Method;
 use jiff::SignedDuration;
@@ -13,7 +14,8 @@ use serde_json::{Value, json};
 
 const KINDS: [&str; 4] = ["throttled", "error", "timeout", "lost_response"];
 
-const OPERATIONS: &[(&str, &str)] = &[
+/// What steps may call. That what happened is told is `sns`'s and `ses`'s, and another function's.
+pub const OPERATIONS: &[(&str, &str)] = &[
     ("dynamodb", "BatchGetItem"),
     ("dynamodb", "DeleteItem"),
     ("dynamodb", "GetItem"),
@@ -50,6 +52,47 @@ enum Step {
     SessionEnd,
     Activity,
     Keys,
+    RegisterWithPassword,
+    PasswordSet,
+    PasswordChange,
+    PasswordFirst,
+    PasswordLast,
+    PasswordWrong,
+    /// The fifth wrong one: the owner is to be told.
+    PasswordLocks,
+    CodeFirst,
+    CodeLater,
+    VerifyFirst,
+    VerifyLast,
+    VerifyWrong,
+    PhoneAdd,
+    PhoneConfirm,
+    PhoneConfirmWrong,
+    PhoneRemove,
+}
+
+/// What the password is changed to.
+const ANOTHER: &str = "seven slow lanterns / 1 canal";
+
+/// A number that no other person of these tests has.
+fn next_number() -> String {
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+    mobile(TAKEN.fetch_add(1, Ordering::Relaxed) % 600)
+}
+
+/// A person with a passkey, a password and a phone.
+async fn equipped(run: &Run) -> Person {
+    let mut person = set_up(run).await;
+    person.set_password(PASSWORD).await.expect(200);
+    person.add_phone(&next_number(), "text").await;
+    run.wait(30).await;
+    person
+}
+
+/// Another code of the right shape.
+fn another(code: &str) -> String {
+    let last = if code.ends_with('0') { '1' } else { '0' };
+    format!("{}{last}", &code[..5])
 }
 
 /// A person about to take a step, and how the step is sent.
@@ -66,10 +109,26 @@ impl Step {
     /// The status of its success, or of the refusal that it is made for.
     fn status(self) -> u16 {
         match self {
-            Self::Register | Self::RegisterWithKey | Self::Enrol | Self::Issue => 201,
-            Self::Remove | Self::SignOut | Self::SessionEnd => 204,
-            Self::RefusedCounter => 401,
-            Self::View
+            Self::Register
+            | Self::RegisterWithKey
+            | Self::RegisterWithPassword
+            | Self::Enrol
+            | Self::Issue => 201,
+            Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => 202,
+            Self::Remove | Self::SignOut | Self::SessionEnd | Self::PhoneRemove => 204,
+            Self::RefusedCounter
+            | Self::PasswordWrong
+            | Self::PasswordLocks
+            | Self::VerifyWrong
+            | Self::PhoneConfirmWrong => 401,
+            Self::PasswordSet
+            | Self::PasswordChange
+            | Self::PasswordFirst
+            | Self::PasswordLast
+            | Self::VerifyFirst
+            | Self::VerifyLast
+            | Self::PhoneConfirm
+            | Self::View
             | Self::ViewLater
             | Self::EnrolOptions
             | Self::Rename
@@ -88,10 +147,24 @@ impl Step {
             Self::Register => &[409],
             // The passkey is there, or the ceremony spent.
             Self::Enrol => &[409, 422],
-            Self::SignIn | Self::SignOut | Self::RefusedCounter => &[401],
-            Self::Remove | Self::SessionEnd => &[404],
-            Self::RegisterWithKey | Self::Issue => &[201],
-            Self::View
+            Self::RegisterWithKey | Self::RegisterWithPassword | Self::Issue => &[201],
+            // There is one to know by then.
+            Self::PasswordSet => &[400],
+            // Used, changed, or wrong as before.
+            Self::SignIn
+            | Self::SignOut
+            | Self::RefusedCounter
+            | Self::PasswordChange
+            | Self::PasswordLast
+            | Self::PasswordWrong
+            | Self::VerifyFirst
+            | Self::VerifyLast
+            | Self::VerifyWrong
+            | Self::PhoneConfirmWrong => &[401],
+            Self::Remove | Self::SessionEnd | Self::PhoneConfirm | Self::PhoneRemove => &[404],
+            Self::PasswordLocks | Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => &[429],
+            Self::PasswordFirst
+            | Self::View
             | Self::ViewLater
             | Self::EnrolOptions
             | Self::Rename
@@ -104,18 +177,24 @@ impl Step {
     }
 
     /// Readies the person of the time before, or another where that one is used up.
+    #[expect(clippy::too_many_lines, reason = "an arm a step")]
     async fn ready(self, run: &Run, before: Option<Ready>) -> Ready {
-        let again = !matches!(self, Self::Register | Self::RegisterWithKey | Self::SignOut | Self::Remove);
+        let again = self.serves_again();
         let (mut person, witness) = if let Some(before) = before.filter(|_| again) {
             (before.person, before.witness)
         } else {
-            let mut person = set_up(run).await;
+            let mut person = if self.needs_phone() { equipped(run).await } else { set_up(run).await };
+            if self == Self::PasswordChange {
+                person.set_password(PASSWORD).await.expect(200);
+            }
             if self == Self::RefusedCounter {
                 let mut key = HandMade::new(&run.origin);
                 key.counter = 9;
                 person.enrol(key).await;
             }
-            let witness = person.elsewhere().await;
+            // A change of the password ends all others.
+            let witness =
+                if self == Self::PasswordChange { person.clone() } else { person.elsewhere().await };
             (person, witness)
         };
         let passkeys = "/v1/account/passkeys";
@@ -174,8 +253,140 @@ impl Step {
             }
             Self::Activity => (Method::GET, "/v1/account/activity".to_owned(), None),
             Self::Keys => (Method::GET, "/.well-known/jwks.json".to_owned(), None),
+            Self::RegisterWithPassword => {
+                let username = format!("x-{}", person.username);
+                let body = json!({ "username": username, "email": person.email, "password": PASSWORD });
+                person.session = String::new();
+                (Method::POST, "/v1/accounts".to_owned(), Some(body))
+            }
+            Self::PasswordSet => {
+                (Method::PUT, "/v1/account/password".to_owned(), Some(json!({ "password": ANOTHER })))
+            }
+            Self::PasswordChange => {
+                let body = json!({ "password": ANOTHER, "current": PASSWORD });
+                (Method::PUT, "/v1/account/password".to_owned(), Some(body))
+            }
+            Self::PhoneAdd | Self::PhoneConfirm | Self::PhoneConfirmWrong | Self::PhoneRemove => {
+                self.ready_to_change_phones(run, &mut person).await
+            }
+            Self::PasswordFirst
+            | Self::PasswordLast
+            | Self::PasswordWrong
+            | Self::PasswordLocks
+            | Self::CodeFirst
+            | Self::CodeLater
+            | Self::VerifyFirst
+            | Self::VerifyLast
+            | Self::VerifyWrong => self.ready_to_sign_in(run, &person).await,
         };
         Ready { person, witness, method, path, body }
+    }
+
+    /// Whether the person of the time before may take it again.
+    fn serves_again(self) -> bool {
+        let uses_up = matches!(
+            self,
+            Self::Register
+                | Self::RegisterWithKey
+                | Self::RegisterWithPassword
+                | Self::SignOut
+                | Self::Remove
+                | Self::PasswordSet
+                | Self::PasswordChange
+        );
+        !uses_up && !self.needs_phone()
+    }
+
+    fn needs_phone(self) -> bool {
+        let changes_phones =
+            matches!(self, Self::PhoneAdd | Self::PhoneConfirm | Self::PhoneConfirmWrong | Self::PhoneRemove);
+        changes_phones || self.signs_in()
+    }
+
+    /// A step of a sign-in by password and phone: sent without a session.
+    fn signs_in(self) -> bool {
+        matches!(
+            self,
+            Self::PasswordFirst
+                | Self::PasswordLast
+                | Self::PasswordWrong
+                | Self::PasswordLocks
+                | Self::CodeFirst
+                | Self::CodeLater
+                | Self::VerifyFirst
+                | Self::VerifyLast
+                | Self::VerifyWrong
+        )
+    }
+
+    /// Whether it sends itself: then the telling of what happened cannot be kept still by `sns`, and it tells
+    /// of nothing.
+    fn publishes(self) -> bool {
+        matches!(self, Self::CodeFirst | Self::CodeLater | Self::PhoneAdd)
+    }
+
+    fn operations(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let sends = self.publishes().then_some(("sns", "Publish"));
+        OPERATIONS.iter().copied().chain(sends)
+    }
+
+    async fn ready_to_change_phones(self, run: &Run, person: &mut Person) -> (Method, String, Option<Value>) {
+        let phones = "/v1/account/phones";
+        if self == Self::PhoneRemove {
+            let account = person.account().await;
+            let id = account["methods"]["phones"][0]["id"].as_str().unwrap().to_owned();
+            return (Method::DELETE, format!("{phones}/{id}"), None);
+        }
+        let number = next_number();
+        if self == Self::PhoneAdd {
+            let body = json!({ "number": number, "channel": "text" });
+            return (Method::POST, phones.to_owned(), Some(body));
+        }
+        let pending = person.begin_phone(&number, "text").await.expect(202).json();
+        let code = run.code_to(&number).await;
+        let code = if self == Self::PhoneConfirm { code } else { another(&code) };
+        let path = format!("{phones}/{}/confirm", pending["id"].as_str().unwrap());
+        (Method::POST, path, Some(json!({ "code": code })))
+    }
+
+    async fn ready_to_sign_in(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
+        let mut stranger = person.signed_out();
+        // What is known by the name is brought up to date, so that the step makes the calls that it always makes.
+        stranger.by_password().await.expect(200);
+        let name = &person.username;
+        let password = |body: Value| (Method::POST, "/v1/sign-in/password".to_owned(), Some(body));
+        let send = |body: Value| (Method::POST, "/v1/sign-in/phone/send".to_owned(), Some(body));
+        let verify = |body: Value| (Method::POST, "/v1/sign-in/phone/verify".to_owned(), Some(body));
+        match self {
+            Self::PasswordFirst => return password(json!({ "username": name, "password": PASSWORD })),
+            Self::PasswordWrong | Self::PasswordLocks => {
+                "a wrong guess at it".clone_into(&mut stranger.password);
+                for _ in 0..if self == Self::PasswordLocks { 4 } else { 0 } {
+                    stranger.by_password().await.expect(401);
+                }
+                return password(json!({ "username": name, "password": stranger.password }));
+            }
+            Self::CodeFirst => return send(json!({ "username": name, "channel": "text" })),
+            _ => {}
+        }
+        let begun = if matches!(self, Self::VerifyLast | Self::CodeLater) {
+            let next = stranger.by_password().await.expect(200).json();
+            if self == Self::CodeLater {
+                return send(json!({ "sign_in": next["sign_in"], "channel": "text" }));
+            }
+            stranger.send_code_in(&next["sign_in"], "text").await.expect(202).json()
+        } else {
+            stranger.send_code("text").await.expect(202).json()
+        };
+        let code = run.code_to(&person.number).await;
+        match self {
+            Self::VerifyWrong => verify(json!({ "sign_in": begun["sign_in"], "code": another(&code) })),
+            Self::PasswordLast => {
+                let next = stranger.verify(&begun["sign_in"], &code).await.expect(200).json();
+                password(json!({ "sign_in": next["sign_in"], "password": PASSWORD }))
+            }
+            _ => verify(json!({ "sign_in": begun["sign_in"], "code": code })),
+        }
     }
 
     async fn send(self, run: &Run, ready: &Ready) -> Answer {
@@ -184,17 +395,19 @@ impl Step {
             call = call.json(body);
         }
         // A sign-in at another browser: a session of one's own is replaced by none of these.
-        if !matches!(self, Self::SignIn | Self::RefusedCounter) && !ready.person.session.is_empty() {
+        let elsewhere = matches!(self, Self::SignIn | Self::RefusedCounter) || self.signs_in();
+        if !elsewhere && !ready.person.session.is_empty() {
             call = call.session(&ready.person.session);
         }
-        if self == Self::RegisterWithKey {
+        if matches!(self, Self::RegisterWithKey | Self::RegisterWithPassword) {
             call = call.header("idempotency-key", &ready.person.username);
         }
         call.send().await
     }
 }
 
-fn calls(run: &Run, service: &str, operation: &str) -> u64 {
+/// How often the run called an operation so far.
+pub fn calls(run: &Run, service: &str, operation: &str) -> u64 {
     let fault = json!({ "service": service, "operation": operation, "kind": "error" });
     let fault: Fault = serde_json::from_value(fault).unwrap();
     run.local().toll().calls(fault.service, operation)
@@ -204,8 +417,9 @@ fn calls(run: &Run, service: &str, operation: &str) -> u64 {
 /// would meet the fault in the step's stead.
 async fn send_failing(run: &Run, step: Step, ready: &Ready, fault: Option<Value>) -> Answer {
     settled(run).await;
-    let mut faults = vec![json!({ "service": "sns", "operation": "Publish", "kind": "error" })];
-    faults.extend(fault);
+    let still = json!({ "service": "sns", "operation": "Publish", "kind": "error" });
+    let still = (!step.publishes()).then_some(still);
+    let faults: Vec<Value> = still.into_iter().chain(fault).collect();
     run.faults(&json!(faults)).await;
     let answer = step.send(run, ready).await;
     run.faults(&json!([])).await;
@@ -213,7 +427,7 @@ async fn send_failing(run: &Run, step: Step, ready: &Ready, fault: Option<Value>
 }
 
 /// Waits until what happened has been told.
-async fn settled(run: &Run) {
+pub async fn settled(run: &Run) {
     loop {
         let before = run.local().toll().all_calls();
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -226,13 +440,13 @@ async fn settled(run: &Run) {
 /// What the step calls, each as often as it does.
 async fn calls_of(run: &Run, step: Step) -> Vec<(&'static str, &'static str, u64)> {
     let ready = step.ready(run, None).await;
-    let count = || OPERATIONS.iter().map(|(service, operation)| calls(run, service, operation));
+    let count = || step.operations().map(|(service, operation)| calls(run, service, operation));
     settled(run).await;
     let before: Vec<u64> = count().collect();
     send_failing(run, step, &ready, None).await.expect(step.status());
     let made = count().zip(before).map(|(after, before)| after - before);
-    let made = OPERATIONS.iter().zip(made).filter(|(_, times)| *times > 0);
-    made.map(|((service, operation), times)| (*service, *operation, times)).collect()
+    let made = step.operations().zip(made).filter(|(_, times)| *times > 0);
+    made.map(|((service, operation), times)| (service, operation, times)).collect()
 }
 
 #[track_caller]
@@ -259,7 +473,7 @@ async fn every_fault_of(step: Step) {
 }
 
 async fn every_call_fails(step: Step, kind: &str) {
-    let run = Run::frozen().await;
+    let run = Run::unlimited().await;
     let made = calls_of(&run, step).await;
     assert!(!made.is_empty(), "{step:?} makes no call");
     let mut last = None;
@@ -275,7 +489,9 @@ async fn every_call_fails(step: Step, kind: &str) {
             assert_eq!(answer.status, 503, "{what}: {answer:?}");
             assert_unavailable(answer);
 
-            let took_effect = kind == "lost_response";
+            // A guess that locks is one, whether or not its owner could be told.
+            let counted = step == Step::PasswordLocks && operation == "PutItem";
+            let took_effect = kind == "lost_response" || counted;
             if !took_effect {
                 assert_eq!(seen(&ready).await, before, "{what}: it did something");
             }
@@ -287,9 +503,20 @@ async fn every_call_fails(step: Step, kind: &str) {
                 "{what}: {again:?}"
             );
             converged(step, &run, &ready, &before, &again, &what).await;
+            if matches!(step, Step::PasswordWrong | Step::VerifyWrong) {
+                every_guess_was_counted(step, &run, &ready, 1 + u8::from(took_effect), &what).await;
+            }
             last = Some(ready);
         }
     }
+}
+
+/// `counted` so far, of the five that there are: one whose answer was lost is a guess.
+async fn every_guess_was_counted(step: Step, run: &Run, ready: &Ready, counted: u8, what: &str) {
+    for _ in counted..5 {
+        assert_eq!(step.send(run, ready).await.status, 401, "{what}: counted twice");
+    }
+    assert_eq!(step.send(run, ready).await.status, 429, "{what}: not counted");
 }
 
 /// Whichever attempt it was that took effect, it took effect once.
@@ -317,7 +544,26 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
         Step::SignOut => {
             ready.person.clone().get("/v1/account").await.problem(401, "not_signed_in");
         }
-        Step::Register | Step::RegisterWithKey => {
+        Step::PasswordSet | Step::PasswordChange => {
+            let guess = async |password: &str| {
+                let mut person = Person { password: password.to_owned(), ..ready.person.signed_out() };
+                person.by_password().await.status
+            };
+            assert_eq!((guess(ANOTHER).await, guess(PASSWORD).await), (200, 401), "{what}");
+            assert!(!after["methods"]["password"].is_null(), "{what}");
+        }
+        Step::PasswordLast | Step::VerifyFirst | Step::VerifyLast => {
+            let mut person = ready.person.signed_out();
+            run.wait(30).await;
+            person.sign_in_by("text").await.expect(200);
+            person.get("/v1/account").await.expect(200);
+        }
+        Step::PhoneConfirm => {
+            let phones = |account: &Value| account["methods"]["phones"].as_array().unwrap().len();
+            assert_eq!(phones(&after), phones(before) + 1, "{what}");
+        }
+        Step::PhoneRemove => assert_eq!(after["methods"]["phones"], json!([]), "{what}"),
+        Step::Register | Step::RegisterWithKey | Step::RegisterWithPassword => {
             let call = run.post("/v1/accounts", ready.body.as_ref().unwrap());
             call.send().await.problem(409, "username_taken");
             if again.status == 201 {
@@ -332,6 +578,14 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
         | Step::Sessions
         | Step::SessionEnd
         | Step::Activity
+        | Step::PasswordFirst
+        | Step::PasswordWrong
+        | Step::PasswordLocks
+        | Step::CodeFirst
+        | Step::CodeLater
+        | Step::VerifyWrong
+        | Step::PhoneAdd
+        | Step::PhoneConfirmWrong
         | Step::Keys => assert_eq!(after, *before, "{what}"),
     }
 }
@@ -364,6 +618,22 @@ every_fault! {
     ending_a_session: SessionEnd,
     listing_activity: Activity,
     serving_the_keys: Keys,
+    registering_with_a_password: RegisterWithPassword,
+    setting_a_password: PasswordSet,
+    changing_the_password: PasswordChange,
+    beginning_with_a_password: PasswordFirst,
+    ending_with_a_password: PasswordLast,
+    guessing_a_password: PasswordWrong,
+    guessing_until_it_locks: PasswordLocks,
+    sending_a_first_code: CodeFirst,
+    sending_a_later_code: CodeLater,
+    beginning_with_a_code: VerifyFirst,
+    ending_with_a_code: VerifyLast,
+    guessing_a_code: VerifyWrong,
+    adding_a_phone: PhoneAdd,
+    confirming_a_phone: PhoneConfirm,
+    guessing_at_a_confirmation: PhoneConfirmWrong,
+    removing_a_phone: PhoneRemove,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -382,6 +652,105 @@ async fn the_first_requests_meet_closed_keys() {
             let mut person = registered(&run).await;
             person.enrol(HandMade::new(&run.origin)).await;
         }
+    }
+}
+
+/// A message that does not go out: the person is offered the other channel, and need not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_that_cannot_be_sent_is_sent_the_other_way() {
+    let run = Run::unlimited().await;
+    for kind in ["throttled", "error", "timeout"] {
+        for (failing, other) in [("text", "call"), ("call", "text")] {
+            let mut person = with_phone(&run, &next_number()).await;
+            settled(&run).await;
+            let fails = json!([{ "service": "sns", "operation": "Publish", "times": 1, "kind": kind }]);
+            let not_sent = |answer: Answer| {
+                let body = answer.json();
+                assert_unavailable(answer);
+                assert_eq!((&body["channel"], &body["channels"]), (&json!(failing), &json!([other])));
+            };
+            // The first step, a later one, and an enrolment.
+            run.faults(&fails).await;
+            not_sent(person.signed_out().send_code(failing).await);
+            person.signed_out().send_code(other).await.expect(202);
+            run.wait(30).await;
+            let next = person.signed_out().by_password().await.expect(200).json();
+            run.faults(&fails).await;
+            not_sent(person.signed_out().send_code_in(&next["sign_in"], failing).await);
+            let signed_in = person.signed_out().prove_phone(&next["sign_in"], other).await.expect(200);
+            assert_eq!(signed_in.json()["status"], "signed_in");
+            settled(&run).await;
+            let new = next_number();
+            run.faults(&fails).await;
+            not_sent(person.begin_phone(&new, failing).await);
+            person.add_phone(&new, other).await;
+        }
+    }
+    // Nobody gets the same answer.
+    let body = json!({ "username": "nobody-at-all", "channel": "text" });
+    settled(&run).await;
+    run.faults(&json!([{ "service": "sns", "operation": "Publish", "times": 1, "kind": "error" }])).await;
+    let refused = run.post("/v1/sign-in/phone/send", &body).send().await;
+    assert_eq!((&refused.json()["channel"], &refused.json()["channels"]), (&json!("text"), &json!(["call"])));
+    assert_unavailable(refused);
+}
+
+/// Without the carriers' answer the number plan decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lookup_that_fails_refuses_nobody() {
+    let run = Run::unlimited().await;
+    for kind in KINDS {
+        let fails =
+            json!([{ "service": "smsvoice", "operation": "CarrierLookup", "times": 1, "kind": kind }]);
+        let mut person = set_up(&run).await;
+        run.faults(&fails).await;
+        let number = next_number();
+        let pending = person.begin_phone(&number, "text").await.expect(202).json();
+        assert_eq!(pending["line_type"], "unknown", "{kind}");
+        let code = run.code_to(&number).await;
+        person.confirm_phone(&pending["id"], &code).await.expect(200);
+        // What the plan knows stays refused.
+        run.faults(&fails).await;
+        person.begin_phone("+1 900 555 0100", "call").await.problem(422, "invalid_phone");
+        run.faults(&json!([])).await;
+    }
+}
+
+/// A call that was refused is placed by another delivery; one that perhaps rang is not placed again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_placed_once_at_most() {
+    let run = Run::unlimited().await;
+    let deliveries =
+        [("error", 1, 1), ("throttled", 2, 1), ("timeout", 2, 1), ("error", 3, 0), ("lost_response", 1, 1)];
+    for (kind, times, placed) in deliveries {
+        let number = next_number();
+        let person = with_phone(&run, &number).await;
+        settled(&run).await;
+        let before = run.messages_to(&number).await.len();
+        let fails = json!([{
+            "service": "smsvoice", "operation": "SendVoiceMessage", "times": times, "kind": kind
+        }]);
+        run.faults(&fails).await;
+        // It was handed on; more is not known here.
+        let sent = person.signed_out().send_code("call").await.expect(202).json();
+        run.faults(&json!([])).await;
+        assert_eq!(run.messages_to(&number).await.len(), before + placed, "{kind}, {times} times");
+        if placed > 0 {
+            let code = run.code_to(&number).await;
+            person.signed_out().verify(&sent["sign_in"], &code).await.expect(200);
+        }
+    }
+    // So it is where the claim fails, that it be placed once.
+    for kind in KINDS {
+        let number = next_number();
+        let person = with_phone(&run, &number).await;
+        settled(&run).await;
+        let before = run.messages_to(&number).await.len();
+        let fails = json!([{ "service": "dynamodb", "operation": "PutItem", "times": 1, "kind": kind }]);
+        run.faults(&fails).await;
+        person.signed_out().send_code("call").await.expect(202);
+        run.faults(&json!([])).await;
+        assert_eq!(run.messages_to(&number).await.len(), before + 1, "{kind}");
     }
 }
 

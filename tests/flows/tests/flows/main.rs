@@ -9,10 +9,12 @@
 )]
 
 mod binary;
+mod calls;
 mod canaries;
 mod ceremonies;
 mod faults;
 mod happy;
+mod limits;
 mod password;
 mod phone;
 mod policy;
