@@ -87,8 +87,14 @@ async fn knows_current(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let account = &caller.account;
-    let current =
-        current.ok_or_else(|| Problem::bad_request("The body lacks `current`, the password so far."))?;
+    let Some(current) = current else {
+        // A guess that is none is not counted.
+        return if deps.store.password_is_disabled(&account.username).await? {
+            Ok(())
+        } else {
+            Err(Problem::bad_request("The body lacks `current`, the password so far."))
+        };
+    };
     let current = TypedPassword::try_from(current)
         .map_err(|error| Problem::bad_request(format!("The body is refused: {error}.")))?;
     let guess = match deps.store.guess_password(&account.username, now).await? {

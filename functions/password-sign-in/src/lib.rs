@@ -51,7 +51,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         .map_err(|error| Problem::bad_request(format!("The body is refused: {error}.")))?;
     let keyring = deps.keyring.at(now).await?;
     let sign_in = match (username, sign_in) {
-        (Some(username), None) => SignIn::by_name(&deps.sign_ins.random, &username, now),
+        (Some(username), None) => SignIn::by_name(&keyring, &deps.sign_ins.random, &username, now),
         (None, Some(sign_in)) => SignIn::open(&keyring, &sign_in, now)?,
         _ => return Err(Problem::bad_request("The body names a `username` or a `sign_in`.")),
     };

@@ -69,7 +69,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let Body { username, sign_in, phone, channel } = request.json()?;
     let keyring = deps.keyring.at(now).await?;
     let (sign_in, wanted) = match (username, sign_in, phone) {
-        (Some(username), None, None) => (SignIn::by_name(&deps.random, &username, now), None),
+        (Some(username), None, None) => (SignIn::by_name(&keyring, &deps.random, &username, now), None),
         (None, Some(sign_in), wanted) => (SignIn::open(&keyring, &sign_in, now)?, wanted),
         _ => {
             return Err(Problem::bad_request(
@@ -165,8 +165,12 @@ async fn count(
         channel,
     };
     let kept = SentCode { mac: bound.mac(keyring, code, now), phone: phone.clone(), channel, expires_at };
-    let sending =
-        deps.codes.counted(keyring, &sign_in.username, target.destination(), &request.source_ip(), now);
+    let (username, to, address) = (&sign_in.username, target.destination(), &*request.source_ip());
+    let sending = if sign_in.proofs.is_empty() {
+        deps.codes.counted_before_proof(keyring, username, to, address, now)
+    } else {
+        deps.codes.counted(keyring, username, to, address, now)
+    };
     let send = SignInCode {
         sending: &sending,
         sign_in: &sign_in.id,

@@ -90,10 +90,26 @@ impl Codes {
         Sending {
             username: username.clone(),
             number,
+            name: None,
             address: mac(b"address", address),
             country: to.map_or(&*self.region, |to| to.country).to_owned(),
             limits: self.limits,
         }
+    }
+
+    /// As [`Self::counted`], for a sign-in that has proven nothing: by its name as well.
+    #[must_use]
+    pub fn counted_before_proof(
+        &self,
+        keyring: &Keyring,
+        username: &Username,
+        to: Option<Destination<'_>>,
+        address: &str,
+        now: Timestamp,
+    ) -> Sending {
+        let name = &[b"limit".as_slice(), b"name", username.as_str().as_bytes()];
+        let name = keyring.mac(Purpose::PhoneCode, name, now).tag;
+        Sending { name: Some(name), ..self.counted(keyring, username, to, address, now) }
     }
 
     /// Sends `code`; to nobody, the topic gets what it drops. One call to SNS in each case.

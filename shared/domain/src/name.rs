@@ -6,7 +6,6 @@ use std::str::FromStr;
 use email_address::EmailAddress;
 use icu_locale_core::LanguageIdentifier;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// Why a text is refused. The boundary turns each into its own code.
 #[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,14 +148,12 @@ impl FromStr for Locale {
 }
 
 impl Username {
-    /// The name that was meant by `text`: the username that it is, or for what can be none a name that stands for it, so that a
-    /// sign-in with it counts, locks and answers like any other.
+    /// The name that stands for what somebody gave as theirs and can be nobody's, so that a sign-in with it counts, locks and
+    /// answers like any other. `mac`: keyed, for people type their password in the wrong field.
     #[must_use]
-    pub fn claimed(text: &str) -> Self {
-        text.parse().unwrap_or_else(|_| {
-            let digest = hex::encode(Sha256::digest(text.as_bytes()));
-            Self(format!("-.{}", digest.get(..60).unwrap_or_default()))
-        })
+    pub fn standing_in(mac: &[u8; 32]) -> Self {
+        let digits = hex::encode(mac);
+        Self(format!("-.{}", digits.get(..60).unwrap_or_default()))
     }
 }
 

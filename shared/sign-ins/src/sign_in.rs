@@ -42,10 +42,14 @@ struct Sealed {
 impl SignIn {
     /// Begins one by what somebody gave as the username. Whether the name is somebody's it does not say.
     #[must_use]
-    pub fn by_name(random: &Random, username: &str, now: Timestamp) -> Self {
+    pub fn by_name(keyring: &Keyring, random: &Random, given: &str, now: Timestamp) -> Self {
         let id = SignInId::from_bytes(random.fill());
         let nobody = AccountId::from_bytes(random.fill());
-        Self::begin(id, nobody, Username::claimed(username), now)
+        let username = given.parse().unwrap_or_else(|_| {
+            let mac = keyring.mac(Purpose::SignIn, &[b"username", given.as_bytes()], now);
+            Username::standing_in(&mac.tag)
+        });
+        Self::begin(id, nobody, username, now)
     }
 
     /// Begins one at `now`.

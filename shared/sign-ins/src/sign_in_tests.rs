@@ -38,6 +38,21 @@ async fn it_comes_back_as_it_went_and_for_ten_minutes_exactly() {
 }
 
 #[tokio::test]
+async fn what_can_be_no_username_is_counted_by_itself_alone_and_under_our_key() {
+    let (ours, other) = (keyring().await, keyring().await);
+    let random = Random::system();
+    let name = |keyring: &Keyring, given: &str| SignIn::by_name(keyring, &random, given, NOW).username;
+    assert_eq!(name(&ours, "Dr.Rivera").as_str(), "dr.rivera");
+    for given in ["", "ab", "rivera@clinic.example", "correct horse battery", &"x".repeat(65), "\u{1F511}"] {
+        let stands_in = name(&ours, given);
+        assert_eq!(stands_in, name(&ours, given));
+        assert_eq!(stands_in.as_str().parse::<Username>().unwrap(), stands_in, "{given}");
+        assert_ne!(stands_in, name(&ours, &format!("{given} ")));
+        assert_ne!(stands_in, name(&other, given), "whoever lacks the key cannot try what was typed");
+    }
+}
+
+#[tokio::test]
 async fn nobody_and_somebody_are_of_one_length() {
     let keyring = keyring().await;
     let lengths: Vec<usize> =

@@ -210,10 +210,10 @@ pub fn account_of(item: &mut Item) -> Result<Option<Account>, StoreError> {
     record::account_known(&id, known).map(Some)
 }
 
-/// The code of `sign_in`, while it is good and has guesses left; `spent`: how many guesses came before now.
+/// The code of `sign_in`, while it is good and this guess is one of those that it takes.
 fn code_of(item: &mut Item, sign_in: &SignInId, now: Timestamp) -> Result<Option<SentCode>, StoreError> {
     const WHAT: &str = "code";
-    let total = natural(item.get("guesses")).unwrap_or_default();
+    let total = natural(item.get("guesses")).ok_or(StoreError::Corrupt(WHAT))?;
     let Some(code) = item.remove(&code_attribute(sign_in)) else { return Ok(None) };
     let before = natural(item.get(&before_attribute(sign_in))).ok_or(StoreError::Corrupt(WHAT))?;
     let AttributeValue::M(code) = code else { return Err(StoreError::Corrupt(WHAT)) };
@@ -331,6 +331,27 @@ impl Store {
             writes.update_if(name, &self.accounts, key, lifted, Expression::present())?;
         }
         Ok(())
+    }
+
+    /// Whether the password of `username` was guessed at so often that it has to be set anew. One call.
+    pub async fn password_is_disabled(&self, username: &Username) -> Result<bool, StoreError> {
+        let held = self
+            .client
+            .update_item()
+            .table_name(&self.accounts)
+            .set_key(Some(guessed_key(username, Guessed::Password)))
+            .update_expression("SET failures = failures")
+            .condition_expression("failures >= :disabled")
+            .expression_attribute_values(":disabled", number(DISABLED_AT))
+            .send()
+            .await;
+        match held {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::unavailable("UpdateItem", &error)),
+            },
+        }
     }
 
     /// The password was right, and nothing more comes of it: its count starts anew. One call.

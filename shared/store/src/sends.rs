@@ -39,6 +39,9 @@ pub struct Sending {
     pub username: Username,
     /// A MAC of the number.
     pub number: [u8; 32],
+    /// A MAC of the name, before any proof. A name is then as one number, whatever phones it has: else a text and a call
+    /// at once would tell an account with two numbers, or one for calls alone, from a name that nobody has.
+    pub name: Option<[u8; 32]>,
     /// A MAC of the caller's address.
     pub address: [u8; 32],
     /// ISO 3166 country of the number.
@@ -86,6 +89,8 @@ pub enum NotNow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     Account,
+    /// Likewise, of an enrolment: no lock is in its way.
+    Enrolment,
     Number,
     Address,
     Country,
@@ -95,8 +100,12 @@ pub enum Condition {
     SignIn,
 }
 
-/// What one hour's counts of a country or the deployment are spread over.
+/// What one hour's counts of a country or the deployment are spread over, at most.
 const SHARDS: u64 = 16;
+
+/// Fewer sends are not spread so thinly: where many numbers share a small count, some would find theirs
+/// used up while others are left over.
+const LEAST_OF_A_SHARD: u64 = 50;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -177,20 +186,22 @@ impl Store {
     ) -> Result<(), StoreError> {
         let number_key = limit_key("NUMBER", &hex::encode(sending.number));
         self.count_window(writes, Condition::Number, number_key, PER_NUMBER, now)?;
+        if let Some(name) = &sending.name {
+            self.count_window(writes, Condition::Number, name_window(name), PER_NUMBER, now)?;
+        }
         let Some(limits) = sending.limits else { return Ok(()) };
         let address_key = limit_key("ADDRESS", &hex::encode(sending.address));
         self.count_window(writes, Condition::Address, address_key, PER_ADDRESS, now)?;
         let hour = now.as_second().div_euclid(3600);
-        let shard = sending.number.first().map_or(0, |byte| u64::from(*byte) % SHARDS);
+        let spread = sending.number.first().map_or(0, |byte| u64::from(*byte));
         let mut count = |name, what: String, most: u64| {
             let change = Expression::new(
                 "SET delete_at = :delete ADD sends :one",
                 [(":one", number(1)), (":delete", number(record::delete_at(next_hour(now))))],
             );
-            let fits = Expression::new(
-                "attribute_not_exists(sends) OR sends < :most",
-                [(":most", number(most.div_ceil(SHARDS)))],
-            );
+            let (shard, portion) = shard(spread, most);
+            let none_yet = if portion > 0 { "attribute_not_exists(sends) OR " } else { "" };
+            let fits = Expression::new(format!("{none_yet}sends < :most"), [(":most", number(portion))]);
             writes.update_if(
                 name,
                 &self.attempts,
@@ -215,7 +226,7 @@ impl Store {
         change.push(", forget_at = if_not_exists(forget_at, :forget)");
         change.values.insert(":forget".to_owned(), forget_nobody_at(now));
         let key = guessed_key(&sending.username, Guessed::Phone);
-        writes.update_if(Condition::Account, &self.accounts, key, change, free(PER_ACCOUNT, now))?;
+        writes.update_if(Condition::Enrolment, &self.accounts, key, change, free(PER_ACCOUNT, now))?;
         self.count_send(&mut writes, sending, now)?;
         self.count_window(
             &mut writes,
@@ -237,7 +248,8 @@ impl Store {
             (&self.attempts, limit_key("NUMBER", &hex::encode(sending.number)), PER_NUMBER),
             (&self.accounts, guessed_key(&sending.username, Guessed::Phone), PER_ACCOUNT),
         ];
-        for (table, key, limits) in windows {
+        let name = sending.name.iter().map(|name| (&self.attempts, name_window(name), PER_NUMBER));
+        for (table, key, limits) in windows.into_iter().chain(name) {
             let newest = Expression::new("sent0 = :sent", [(":sent", number(now.as_millisecond()))]);
             writes.update_if(StillNewest, table, key, moved_back(limits), newest)?;
         }
@@ -281,6 +293,7 @@ pub fn outcome(failed: Vec<Failed<Condition>>, now: Timestamp) -> Result<Result<
                 }
                 send_limit::free_at(PER_ACCOUNT, &sent(&item))
             }
+            Condition::Enrolment => send_limit::free_at(PER_ACCOUNT, &sent(&item)),
             Condition::Number => send_limit::free_at(PER_NUMBER, &sent(&item)),
             Condition::Address => send_limit::free_at(PER_ADDRESS, &sent(&item)),
             Condition::Lookup => send_limit::free_at(LOOKUPS, &sent(&item)),
@@ -305,6 +318,17 @@ pub fn resend_at(now: Timestamp) -> Timestamp {
 fn next_hour(now: Timestamp) -> Timestamp {
     let hour = now.as_second().div_euclid(3600).saturating_add(1);
     Timestamp::from_second(hour.saturating_mul(3600)).unwrap_or(Timestamp::MAX)
+}
+
+/// Which shard of a count of `most` is used, and how much of it is that shard's: all of them together are `most`.
+fn shard(spread: u64, most: u64) -> (u64, u64) {
+    let shards = (most / LEAST_OF_A_SHARD).clamp(1, SHARDS);
+    let shard = spread % shards;
+    (shard, most / shards + u64::from(shard < most % shards))
+}
+
+fn name_window(name: &[u8; 32]) -> Key {
+    limit_key("NAME", &hex::encode(name))
 }
 
 fn limit_key(what: &str, digest: &str) -> Key {
@@ -372,3 +396,7 @@ fn codes_over(item: &Item, now: Timestamp) -> Vec<String> {
     }
     over
 }
+
+#[cfg(test)]
+#[path = "sends_tests.rs"]
+mod tests;

@@ -1,22 +1,25 @@
 //! What a failure says is for the log: never what an item holds.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use postern_domain::account::{Account, Passkey};
 use postern_domain::activity::{Event, What};
+use postern_domain::send_limit::RESEND_AFTER;
 use postern_domain::session::Session;
 use postern_http::Problem;
 use postern_store::{
-    IdempotentRequest, PasskeyEnrolment, PasskeyRemoval, PasskeySignIn, Registration, SealedCode, StoreError,
-    decide_again,
+    DeploymentLimits, IdempotentRequest, PasskeyEnrolment, PasskeyRemoval, PasskeySignIn, Registration,
+    SealedCode, Secret, Sending, StoreError, decide_again,
 };
 use serde_json::json;
 
 use crate::canned::{Answer, Canned};
 use crate::tables::{
-    ACCOUNTS, ATTEMPTS, NOW, RECOVERY_CODES, Tables, account, ceremony, event, passkey, session, signed_in,
+    ACCOUNTS, ATTEMPTS, Item, NOW, RECOVERY_CODES, Tables, account, ceremony, enrol_phone, event, guess_code,
+    guess_password, passkey, pending, phone, prove, send, sending, sent, session, sign_in_id, signed_in,
 };
 
 const CANARY: &str = "canary";
@@ -220,6 +223,84 @@ async fn a_record_that_cannot_be_read_is_not_quoted() {
         }
     }
     assert!(spoilt > 15, "only {spoilt} were noticed");
+}
+
+/// What stands by a name, what waits and what counts: each with each of its members spoilt in turn. An error or none, but
+/// never a panic, never what the member holds, and never an authenticator that is open although its count cannot be read.
+#[tokio::test]
+async fn a_record_that_counts_and_cannot_be_read_is_an_error() {
+    let tables = Tables::new().await;
+    let (account, session) = tables.with_everything(1).await;
+    let (store, username) = (&tables.store, &account.username);
+    let limits = Some(DeploymentLimits { sends: 100, sends_per_country: 100 });
+    let to = |number| Sending { limits, ..sending(username, number) };
+    let code = sent(1, &phone(1), NOW);
+    send(store, Some(&account), &to(1), &sign_in_id(1), &code, NOW).await.unwrap().unwrap();
+    for _ in 0..2 {
+        guess_code(store, username, &sign_in_id(1), NOW).await;
+        guess_password(store, username, NOW).await;
+    }
+    store.keep_pending_phone(&session.id, &pending(&phone(2))).await.unwrap();
+    store.claim_call("call", "claimant", NOW).await.unwrap();
+    let mut noticed = BTreeSet::new();
+    let before = tables.contents().await;
+    let kinds = ["NAME#", "LIMIT#", "PHONE-ENROLMENT#", "CALL#"];
+    let counting = before.iter().filter(|((_, pk, _), _)| kinds.iter().any(|kind| pk.starts_with(kind)));
+    for ((table, pk, sk), item) in counting {
+        for name in item.keys().filter(|name| !["pk", "sk", "v"].contains(&name.as_str())) {
+            for value in [
+                AttributeValue::S("canary\n".to_owned()),
+                AttributeValue::M(Item::from([("tag".to_owned(), AttributeValue::S(CANARY.to_owned()))])),
+                AttributeValue::N("-99999999999999999999".to_owned()),
+            ] {
+                let mut broken = item.clone();
+                broken.insert(name.clone(), value);
+                tables.put(table, broken).await;
+                let later = NOW + RESEND_AFTER;
+                let password = Secret::Password { rehashed: None };
+                let errors = [
+                    store.guess_password(username, NOW).await.err(),
+                    store.guess_phone_code(username, &sign_in_id(1), NOW).await.err(),
+                    store.phones_of(username, later).await.err(),
+                    store.count_enrolment(&account.id, &to(3), later).await.err(),
+                    store.uncount_send(&to(1), NOW).await.err(),
+                    prove(store, &account, password, &sign_in_id(2), None).await.err(),
+                    prove(store, &account, Secret::PhoneCode(&code), &sign_in_id(1), None).await.err(),
+                    store.guess_pending_phone(&session.id, &phone(2).id, NOW).await.err(),
+                    enrol_phone(store, &account, &session, &phone(2)).await.err(),
+                    store.claim_call("call", "another", NOW).await.err(),
+                ];
+                for error in errors.into_iter().flatten() {
+                    // Not of a write that another one of these came before.
+                    if !matches!(error, StoreError::Conflict) {
+                        let name = name.split_inclusive('_').next().unwrap();
+                        noticed.insert(format!(
+                            "{} {name}",
+                            if sk.is_empty() { pk.split('#').next().unwrap() } else { sk }
+                        ));
+                    }
+                    let told = told(error);
+                    assert!(!told.contains(CANARY), "{pk} {sk} {name}: {told}");
+                }
+                let after = tables.contents().await;
+                for (key, item) in before.iter().filter(|(key, item)| after.get(key) != Some(item)) {
+                    tables.put(key.0, item.clone()).await;
+                }
+            }
+        }
+    }
+    // All that a verdict rests on. What is not among them locks, limits or is not there, once it cannot be read.
+    let by_name = ["account", "failures", "guesses", "known", "streak"];
+    let of_codes = ["before_", "code_"].map(|name| format!("PHONE {name}"));
+    let waiting =
+        ["channel", "country", "delete_", "expires_", "guesses", "line_", "number", "tag", "version"];
+    let expected: BTreeSet<_> = by_name
+        .iter()
+        .flat_map(|name| [format!("PASSWORD {name}"), format!("PHONE {name}")])
+        .chain(of_codes)
+        .chain(waiting.map(|name| format!("PHONE-ENROLMENT {name}")))
+        .collect();
+    assert_eq!(noticed, expected);
 }
 
 #[tokio::test]

@@ -11,14 +11,21 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod calls;
 mod canned;
+mod codes;
 mod conditions;
 mod conflicts;
 mod errors;
 mod guesses;
+mod known;
 mod opened;
+mod passwords;
+mod phones;
 mod races;
 mod racing;
 mod records;
+mod sends;
+mod service;
 mod sessions;
 mod tables;

@@ -119,6 +119,13 @@ impl Tables {
         (self.account(&account.id).await, session)
     }
 
+    /// Registers, and adds `phone(number)`.
+    pub async fn with_phone(&self, number: u32) -> (Account, Session) {
+        let (account, session) = self.registered(number).await;
+        assert!(add_phone(&self.store, &account, &session, &phone(number)).await.unwrap());
+        (self.account(&account.id).await, session)
+    }
+
     /// Registers, and adds a passkey, a password and a phone, each of this number, and a code that was looked at.
     pub async fn with_everything(&self, number: u32) -> (Account, Session) {
         let (account, session) = self.with_code(number).await;
@@ -383,6 +390,7 @@ pub fn sending(username: &Username, number: u32) -> Sending {
     Sending {
         username: username.clone(),
         number: bytes(number),
+        name: None,
         address: bytes(number),
         country: "US".to_owned(),
         limits: None,

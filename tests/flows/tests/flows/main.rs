@@ -13,6 +13,7 @@ mod calls;
 mod canaries;
 mod ceremonies;
 mod faults;
+mod guesses;
 mod happy;
 mod limits;
 mod password;
