@@ -3,7 +3,7 @@ use std::sync::Arc;
 use keys_rotate::{Deps, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use postern_http::{Clock, Settings, init_logging};
-use postern_keys::{Kms, KmsKeys, Random};
+use postern_keys::{Kms, KmsKeys, Random, kms_client};
 use postern_store::KeyRecords;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let deps = &Deps {
         clock: Clock::system(),
         records: KeyRecords::new(postern_store::client((&aws).into()), settings.required("ACCOUNTS_TABLE")?),
-        keys: Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys)),
+        keys: Arc::new(Kms::new(kms_client((&aws).into()), keys)),
         random: Random::system(),
     };
     // What started it does not matter: it does what is due.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use passkey_sign_in_options::{Deps, handle};
 use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{KeyService, Kms, KmsKeys};
+use postern_keys::{KeyService, Kms, KmsKeys, kms_client};
 use postern_passkeys::Ceremonies;
 use postern_store::{KeyRecords, OpenedKeyring};
 
@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let dynamodb = postern_store::client((&aws).into());
     let records = KeyRecords::new(dynamodb, settings.required("ACCOUNTS_TABLE")?);
     let keys = KmsKeys { keyring: Some(settings.required("KEYRING_KEY")?), ..KmsKeys::default() };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys));
+    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
     let keyring = OpenedKeyring::new(kms, records);
     keyring.warm(Clock::system().now()).await;
     let ceremonies = Ceremonies::new(

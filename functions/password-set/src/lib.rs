@@ -1,7 +1,7 @@
 //! `PUT /v1/account/password`: sets the password, or changes it.
 //!
-//! Calls: two reads, one transaction; with a password before, one write that counts the guess at it; and a
-//! write once a minute to say that the session is used.
+//! Calls: two reads, one transaction; with a password before, one write that counts the guess at it, and for a
+//! right one another that starts its count anew; and a write once a minute to say that the session is used.
 
 use postern_domain::Timestamp;
 use postern_domain::activity::{Event, What};

@@ -1,8 +1,8 @@
 //! `POST /v1/account/phones`: sends a code to a phone that is to be added.
 //!
-//! Calls: two reads, one transaction that counts, one lookup of the number, one write, one message; and a
-//! write once a minute to say that the session is used. What was refused or not sent is taken back from the
-//! limits by one transaction more.
+//! Calls: two reads, one transaction that counts, one lookup of the number, one write, one message, and before a
+//! text one question whether the number wants any; and a write once a minute to say that the session is used.
+//! What was refused or not sent is taken back from the limits by one transaction more.
 
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ pub const CALLS: &[&str] = &[
     "dynamodb:UpdateItem Attempts",
     "kms:Decrypt KeyringKey",
     "sms-voice:CarrierLookup *",
+    "sns:CheckIfPhoneNumberIsOptedOut *",
     "sns:Publish PhoneNumbers",
     "sns:Publish VoiceCodes",
 ];
@@ -115,7 +116,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         deps.store.uncount_send(&sending, now).await?;
         return Err(error.into());
     }
-    if let Err(unsent) = deps.codes.send(&keyring, Some(to), channel, &code, now).await {
+    if let Err(unsent) = deps.codes.ask_and_send(&keyring, to, channel, &code, now).await {
         deps.store.uncount_send(&sending, now).await?;
         return Err(unsent.into_problem(channel, line.line_type.channels()));
     }

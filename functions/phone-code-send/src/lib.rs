@@ -5,7 +5,8 @@
 //! dropped there.
 //!
 //! Calls: one read, one transaction, one message. Where the account has changed since it was last known by
-//! its name, one read and one transaction more. A message that did not go out is taken back from the limits.
+//! its name, one read and one transaction more. Before another text of the same sign-in to a phone of an account that has
+//! proven something, one question whether the number wants texts. A message that did not go out is taken back from the limits.
 
 use postern_codes::{Bound, Codes, Destination, Purpose, Unsent, too_soon};
 use postern_domain::Timestamp;
@@ -27,6 +28,7 @@ pub const CALLS: &[&str] = &[
     "dynamodb:ConditionCheckItem Attempts",
     "dynamodb:UpdateItem Attempts",
     "kms:Decrypt KeyringKey",
+    "sns:CheckIfPhoneNumberIsOptedOut *",
     "sns:Publish PhoneNumbers",
     "sns:Publish VoiceCodes",
 ];
@@ -93,8 +95,15 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         known = afresh(deps, target.known, now).await?;
     };
 
-    let sent = deps.codes.send(&keyring, target.destination(), channel, &code, now).await;
     let proven = !sign_in.proofs.is_empty();
+    let to = target.destination();
+    let sent = match to {
+        // The code before did not arrive, or so it seems.
+        Some(to) if proven && target.known.has_code_for(&sign_in.id) => {
+            deps.codes.ask_and_send(&keyring, to, channel, &code, now).await
+        }
+        to => deps.codes.send(&keyring, to, channel, &code, now).await,
+    };
     match sent {
         Ok(()) => {}
         // Before any proof it would tell that the account is there.
@@ -186,12 +195,11 @@ async fn count(
 }
 
 /// The account had changed since it was known by its name.
-async fn afresh(deps: &Deps, known: PhonesOf, now: Timestamp) -> Result<PhonesOf, Problem> {
-    let account = match &known.account {
-        Some(account) => deps.store.account(&account.id, now).await?,
-        None => None,
-    };
-    Ok(PhonesOf { account, ..known })
+async fn afresh(deps: &Deps, mut known: PhonesOf, now: Timestamp) -> Result<PhonesOf, Problem> {
+    if let Some(account) = &known.account {
+        known.account = deps.store.account(&account.id, now).await?;
+    }
+    Ok(known)
 }
 
 impl Target {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use phone_code_send::{Deps, handle};
 use postern_codes::Codes;
 use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{KeyService, Kms, KmsKeys, Random};
+use postern_keys::{KeyService, Kms, KmsKeys, Random, kms_client};
 use postern_messages::{CodeWords, SnsTexts, SnsVoiceCodes, sns_client};
 use postern_store::{KeyRecords, OpenedKeyring, Store};
 
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let store = Store::new(dynamodb.clone(), &accounts, settings.required("ATTEMPTS_TABLE")?);
     let records = KeyRecords::new(dynamodb, accounts);
     let keys = KmsKeys { keyring: Some(settings.required("KEYRING_KEY")?), ..KmsKeys::default() };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys));
+    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
     let keyring = OpenedKeyring::new(kms, records);
     keyring.warm(Clock::system().now()).await;
     let sns = sns_client((&aws).into());

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use phone_code_verify::{Deps, handle};
 use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{KeyService, Kms, KmsKeys, Random};
+use postern_keys::{KeyService, Kms, KmsKeys, Random, kms_client};
 use postern_sign_ins::SignIns;
 use postern_store::{KeyRecords, OpenedKeyring, OpenedTokenSigner, Store};
 use postern_tokens::AccessTokens;
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
         token: Some(settings.required("TOKEN_KEY")?),
         ..KmsKeys::default()
     };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys));
+    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
     let keyring = OpenedKeyring::new(Arc::clone(&kms), records.clone());
     let signer = OpenedTokenSigner::new(kms, records);
     let now = Clock::system().now();

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{Kms, KmsKeys, Random};
+use postern_keys::{Kms, KmsKeys, Random, kms_client};
 use postern_store::{RecoveryCodes, Store};
 use recovery_code_download::{Deps, handle};
 
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
         Store::new(dynamodb, settings.required("ACCOUNTS_TABLE")?, settings.required("ATTEMPTS_TABLE")?);
     store.warm().await;
     let keys = KmsKeys { recovery_code: Some(settings.required("RECOVERY_CODE_KEY")?), ..KmsKeys::default() };
-    let kms = Kms::new(aws_sdk_kms::Client::new(&aws), keys);
+    let kms = Kms::new(kms_client((&aws).into()), keys);
     let deps = Deps {
         clock: Clock::system(),
         codes: RecoveryCodes::new(store.clone(), settings.required("RECOVERY_CODES_TABLE")?),

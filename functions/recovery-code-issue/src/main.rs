@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{Kms, KmsKeys, Random};
+use postern_keys::{Kms, KmsKeys, Random, kms_client};
 use postern_store::{RecoveryCodes, Store};
 use recovery_code_issue::{Deps, handle};
 
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
         recovery_code_mac: Some(settings.required("RECOVERY_CODE_MAC_KEY")?),
         ..KmsKeys::default()
     };
-    let kms = Kms::new(aws_sdk_kms::Client::new(&aws), keys);
+    let kms = Kms::new(kms_client((&aws).into()), keys);
     let deps = Deps {
         clock: Clock::system(),
         codes: RecoveryCodes::new(store.clone(), settings.required("RECOVERY_CODES_TABLE")?),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use postern_http::{Settings, init_logging};
-use postern_messages::Sns;
+use postern_messages::{Sns, sns_client};
 use security_notices::{Batch, Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
     init_logging(&settings);
     let aws = aws_config::load_from_env().await;
-    let sns = Sns::new(aws_sdk_sns::Client::new(&aws), settings.required("SECURITY_EVENTS_TOPIC")?);
+    let sns = Sns::new(sns_client((&aws).into()), settings.required("SECURITY_EVENTS_TOPIC")?);
     let deps = &Deps { topic: Arc::new(sns), issuer: settings.required("ISSUER")?, letters: None };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Batch>| {
         Ok::<_, Error>(handle(deps, event.payload).await)

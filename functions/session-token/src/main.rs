@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{KeyService, Kms, KmsKeys, Random};
+use postern_keys::{KeyService, Kms, KmsKeys, Random, kms_client};
 use postern_store::{KeyRecords, OpenedTokenSigner, Store};
 use postern_tokens::AccessTokens;
 use session_token::{Deps, handle};
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let store = Store::new(dynamodb.clone(), &accounts, settings.required("ATTEMPTS_TABLE")?);
     let records = KeyRecords::new(dynamodb, accounts);
     let keys = KmsKeys { token: Some(settings.required("TOKEN_KEY")?), ..KmsKeys::default() };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys));
+    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
     let signer = OpenedTokenSigner::new(kms, records);
     signer.warm(Clock::system().now()).await;
     let deps = Deps {

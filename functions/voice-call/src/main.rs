@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use postern_http::{Clock, Settings, init_logging};
-use postern_keys::{KeyService, Kms, KmsKeys, Random};
+use postern_keys::{KeyService, Kms, KmsKeys, Random, kms_client};
 use postern_messages::{CodeWords, VoiceMessages, voice_client};
 use postern_store::{KeyRecords, OpenedKeyring, Store};
 use voice_call::{Delivery, Deps, handle};
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let dynamodb = postern_store::client((&aws).into());
     let accounts = settings.required("ACCOUNTS_TABLE")?;
     let keys = KmsKeys { keyring: Some(settings.required("KEYRING_KEY")?), ..KmsKeys::default() };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(aws_sdk_kms::Client::new(&aws), keys));
+    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
     let keyring = OpenedKeyring::new(kms, KeyRecords::new(dynamodb.clone(), &accounts));
     keyring.warm(Clock::system().now()).await;
     // Without a number to call from the function starts all the same, so that what is asked of it is seen to fail.

@@ -13,6 +13,7 @@ use postern_keys::{Keyring, Purpose, Random};
 use postern_messages::{Call, CallId, CodeWords, NotSent, SealedCall, TextNotSent, Texts, VoiceCodes};
 use postern_store::{DeploymentLimits, NotNow, Sending};
 use secrecy::ExposeSecret;
+use tracing::warn;
 
 /// What drawing and sending codes takes.
 #[derive(Clone)]
@@ -150,6 +151,28 @@ impl Codes {
     }
 }
 
+impl Codes {
+    /// As [`Self::send`], once it is asked whether the number wants texts: a service that drops them does not say so. Where
+    /// nobody can tell, the text goes out. One call more for a text.
+    pub async fn ask_and_send(
+        &self,
+        keyring: &Keyring,
+        to: Destination<'_>,
+        channel: Channel,
+        code: &OneTimeCode,
+        now: Timestamp,
+    ) -> Result<(), Unsent> {
+        if channel == Channel::Text {
+            match self.texts.is_opted_out(to.number).await {
+                Ok(true) => return Err(Unsent::OptedOut),
+                Ok(false) => {}
+                Err(error) => warn!(%error, "whether a number is opted out is not known"),
+            }
+        }
+        self.send(keyring, Some(to), channel, code, now).await
+    }
+}
+
 impl std::fmt::Debug for Codes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Codes")
@@ -185,3 +208,7 @@ pub fn too_soon(not_now: NotNow, now: Timestamp) -> Problem {
         NotNow::SignInOver => Problem::sign_in_expired(),
     }
 }
+
+#[cfg(test)]
+#[path = "send_tests.rs"]
+mod tests;

@@ -1,5 +1,10 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
+use aws_sdk_kms::config::Builder;
+use aws_sdk_kms::config::retry::RetryConfig;
+use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::operation::RequestId;
 use aws_sdk_kms::primitives::Blob;
@@ -10,6 +15,21 @@ use crate::{EncryptionContext, KeyError, KeyName, KeyService, SealedKeyPair, Sec
 
 /// What `Decrypt` takes at most (KMS API reference); a longer or an empty blob was never KMS's.
 const MAX_SEALED_LEN: usize = 6_144;
+
+/// Makes the client from `config`, which says region, credentials and endpoint.
+///
+/// A person waits for the answer: three attempts of two seconds each at most, five seconds in all.
+#[must_use]
+pub fn kms_client(config: Builder) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(5))
+        .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50));
+    Client::from_conf(config.retry_config(retries).timeout_config(timeouts).build())
+}
 
 /// AWS KMS.
 #[derive(Clone, Debug)]
@@ -32,7 +52,7 @@ pub struct KmsKeys {
 }
 
 impl Kms {
-    /// `client` brings its own time limits and retries.
+    /// `client`: as [`kms_client`] makes it.
     #[must_use]
     pub fn new(client: Client, keys: KmsKeys) -> Self {
         Self { client, keys }

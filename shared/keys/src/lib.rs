@@ -20,7 +20,7 @@ mod service;
 mod token;
 
 pub use keyring::{Keyring, OpenError, Purpose, SealingKeyRecord, VersionedMac};
-pub use kms::{Kms, KmsKeys};
+pub use kms::{Kms, KmsKeys, kms_client};
 pub use local::{Gate, LocalKeys};
 pub use random::Random;
 pub use secret::SecretBytes;

@@ -75,6 +75,10 @@ pub trait Mail: Send + Sync + std::fmt::Debug {
 pub trait Texts: Send + Sync + std::fmt::Debug {
     /// `sns:Publish`, to a phone number.
     async fn text(&self, to: &PhoneNumber, body: &str) -> Result<(), TextNotSent>;
+
+    /// `sns:CheckIfPhoneNumberIsOptedOut`: whether the number's owner wants no texts from here. A text to it goes out, as far
+    /// as `text` can tell, and never arrives.
+    async fn is_opted_out(&self, number: &PhoneNumber) -> Result<bool, NotSent>;
 }
 
 /// A text did not go out.

@@ -14,6 +14,7 @@ use postern_domain::phone_number::PhoneNumber;
 use crate::{CloudEvent, NotSent, SealedCall, SecurityEvents, TextNotSent, Texts, VoiceCodes};
 
 const PUBLISH: &str = "sns:Publish";
+const OPTED_OUT: &str = "sns:CheckIfPhoneNumberIsOptedOut";
 
 /// Makes the client from `config`, which says region, credentials and endpoint.
 ///
@@ -65,8 +66,8 @@ impl SecurityEvents for Sns {
 
 /// Text messages by SNS.
 ///
-/// SNS takes a text to a number that is opted out as any other, and drops it: only its delivery log tells. Where the
-/// service does refuse such a number, as its newer interfaces do, that is told.
+/// SNS takes a text to a number that is opted out as any other, and drops it: only asking tells, or its delivery log. Where
+/// the service does refuse such a number, as its newer interfaces do, that is told.
 #[derive(Debug, Clone)]
 pub struct SnsTexts {
     client: Client,
@@ -101,6 +102,12 @@ impl Texts for SnsTexts {
                 TextNotSent::NotSent(NotSent::of(PUBLISH, &error))
             }
         })
+    }
+
+    async fn is_opted_out(&self, number: &PhoneNumber) -> Result<bool, NotSent> {
+        let asked =
+            self.client.check_if_phone_number_is_opted_out().phone_number(number.as_str()).send().await;
+        asked.map(|answer| answer.is_opted_out).map_err(|error| NotSent::of(OPTED_OUT, &error))
     }
 }
 

@@ -148,6 +148,25 @@ async fn a_number_that_is_opted_out() {
     }
 }
 
+async fn opted_out(status: u16, body: &str) -> Result<bool, NotSent> {
+    let texts = SnsTexts::new(client(answering(status, body).await, TimeoutConfig::disabled()), None);
+    texts.is_opted_out(&"+12125550123".parse().unwrap()).await
+}
+
+#[tokio::test]
+async fn whether_a_number_wants_texts() {
+    for answer in [true, false] {
+        let body = format!(
+            "<CheckIfPhoneNumberIsOptedOutResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+             <CheckIfPhoneNumberIsOptedOutResult><isOptedOut>{answer}</isOptedOut>\
+             </CheckIfPhoneNumberIsOptedOutResult></CheckIfPhoneNumberIsOptedOutResponse>"
+        );
+        assert_eq!(opted_out(200, &body).await, Ok(answer));
+    }
+    let refused = NotSent { operation: "sns:CheckIfPhoneNumberIsOptedOut", reason: "Throttled".to_owned() };
+    assert_eq!(opted_out(429, &refusal("Throttled")).await, Err(refused));
+}
+
 #[tokio::test]
 async fn a_text_that_does_not_go_out() {
     for (status, code) in

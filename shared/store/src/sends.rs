@@ -72,6 +72,16 @@ pub struct PhonesOf {
     pub last: Vec<PhoneId>,
     /// Attributes of codes that are over.
     pub over: Vec<String>,
+    /// Attributes of codes.
+    codes: Vec<String>,
+}
+
+impl PhonesOf {
+    /// Whether a code went out for `sign_in` before.
+    #[must_use]
+    pub fn has_code_for(&self, sign_in: &SignInId) -> bool {
+        self.codes.contains(&code_attribute(sign_in))
+    }
 }
 
 /// Why nothing may be sent.
@@ -125,7 +135,8 @@ impl Store {
         let over = codes_over(&item, now);
         let id = |name| item.get(name).and_then(|id| id.as_s().ok()?.parse().ok());
         let last = [LAST_PHONE, LAST_FOR_TEXTS].into_iter().filter_map(id).collect();
-        Ok(PhonesOf { account: account_of(&mut item)?, last, over })
+        let codes = item.keys().filter(|name| name.starts_with("code_")).cloned().collect();
+        Ok(PhonesOf { account: account_of(&mut item)?, last, over, codes })
     }
 
     /// Counts a send for a sign-in and keeps its code, or does neither. One call.

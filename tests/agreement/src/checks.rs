@@ -6,7 +6,7 @@ use std::fmt::Display;
 use crate::{Event, Function, Grant, Repository, Route, Source, Statement, Template};
 
 /// The actions for which AWS defines no resource (Service Authorization Reference): they can be allowed for all or not at all.
-const WITHOUT_RESOURCE: [&str; 1] = ["sms-voice:CarrierLookup *"];
+const WITHOUT_RESOURCE: [&str; 2] = ["sms-voice:CarrierLookup *", "sns:CheckIfPhoneNumberIsOptedOut *"];
 
 /// What disagrees, a line each. Empty: everything agrees.
 #[must_use]

@@ -150,7 +150,11 @@ fn made(target: &str, body: &[u8], names: &BTreeMap<String, String>) -> Vec<Stri
         _ => {
             let form = form(body);
             let value = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-            let on = if value("PhoneNumber").is_empty() { value("TopicArn") } else { PHONE_NUMBERS };
+            let on = match (value("TopicArn"), value("PhoneNumber")) {
+                ("", "") => "*",
+                ("", _) => PHONE_NUMBERS,
+                (topic, _) => topic,
+            };
             vec![call("sns", value("Action"), on)]
         }
     }
@@ -232,6 +236,8 @@ mod tests {
         assert_eq!(made("TrentService.Decrypt", r#"{"KeyId":"k1"}"#), "kms:Decrypt TokenKey");
         assert_eq!(made("", "Action=Publish&TopicArn=arn%3Ax%3Ay"), "sns:Publish SecurityEvents");
         assert_eq!(made("", "Action=Publish&PhoneNumber=%2B12125550123"), "sns:Publish PhoneNumbers");
+        let asked = "Action=CheckIfPhoneNumberIsOptedOut&phoneNumber=%2B12125550123";
+        assert_eq!(made("", asked), "sns:CheckIfPhoneNumberIsOptedOut *");
         let lookup = r#"{"PhoneNumber":"+12125550123"}"#;
         assert_eq!(made("PinpointSMSVoiceV2.CarrierLookup", lookup), "sms-voice:CarrierLookup *");
         let call = r#"{"OriginationIdentity":"+18005550100"}"#;

@@ -6,8 +6,12 @@ use serde_json::{Value, json};
 use crate::faults::{OPERATIONS, calls, settled};
 
 /// The calls beside those of [`OPERATIONS`] that send, or ask about a number.
-const MESSAGES: [(&str, &str); 3] =
-    [("sns", "Publish"), ("smsvoice", "CarrierLookup"), ("smsvoice", "SendVoiceMessage")];
+const MESSAGES: [(&str, &str); 4] = [
+    ("sns", "Publish"),
+    ("sns", "CheckIfPhoneNumberIsOptedOut"),
+    ("smsvoice", "CarrierLookup"),
+    ("smsvoice", "SendVoiceMessage"),
+];
 
 /// What `step` calls, sorted, each as often as it does; and its answer.
 ///
@@ -142,7 +146,18 @@ async fn changes_of_password_and_phones() {
     let number = mobile(2);
     let (answer, calls) = made(&run, false, person.begin_phone(&number, "text")).await;
     let pending = answer.expect(202).json();
-    assert_eq!(calls, ["CarrierLookup", "GetItem", "Publish", "PutItem", "Query", "TransactWriteItems"]);
+    assert_eq!(
+        calls,
+        [
+            "CarrierLookup",
+            "CheckIfPhoneNumberIsOptedOut",
+            "GetItem",
+            "Publish",
+            "PutItem",
+            "Query",
+            "TransactWriteItems"
+        ]
+    );
     let code = run.code_to(&number).await;
     let wrong = if code == "000000" { "000001" } else { "000000" };
     let (answer, calls) = made(&run, false, person.confirm_phone(&pending["id"], wrong)).await;

@@ -716,6 +716,35 @@ async fn a_lookup_that_fails_refuses_nobody() {
     }
 }
 
+/// Whether a number refuses texts is asked before one is sent to it, and before it is sent again: where nobody can tell, the
+/// text goes out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_fails_keeps_no_text_back() {
+    let run = Run::unlimited().await;
+    for kind in KINDS {
+        let fails = json!([
+            { "service": "sns", "operation": "CheckIfPhoneNumberIsOptedOut", "times": 1, "kind": kind }
+        ]);
+        let number = next_number();
+        let mut person = set_up(&run).await;
+        person.set_password(PASSWORD).await.expect(200);
+        run.faults(&fails).await;
+        person.add_phone(&number, "text").await;
+        run.wait(30).await;
+        let next = person.signed_out().by_password().await.expect(200).json();
+        // The first of a sign-in is sent unasked, and so does not meet the fault.
+        run.faults(&fails).await;
+        let mut texts = run.messages_to(&number).await.len();
+        for _ in 0..2 {
+            person.signed_out().send_code_in(&next["sign_in"], "text").await.expect(202);
+            texts += 1;
+            assert_eq!(run.messages_to(&number).await.len(), texts, "{kind}");
+            run.wait(30).await;
+        }
+        run.faults(&json!([])).await;
+    }
+}
+
 /// A call that was refused is placed by another delivery; one that perhaps rang is not placed again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_is_placed_once_at_most() {
