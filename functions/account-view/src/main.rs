@@ -6,7 +6,7 @@ use postern_store::Store;
 async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
     init_logging(&settings);
-    let aws = aws_config::load_from_env().await;
+    let aws = postern_aws::config(&settings)?;
     let dynamodb = postern_store::client((&aws).into());
     let store =
         Store::new(dynamodb, settings.required("ACCOUNTS_TABLE")?, settings.required("ATTEMPTS_TABLE")?);

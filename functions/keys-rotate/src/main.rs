@@ -11,7 +11,7 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
     init_logging(&settings);
-    let aws = aws_config::load_from_env().await;
+    let aws = postern_aws::config(&settings)?;
     let keys = KmsKeys {
         keyring: Some(settings.required("KEYRING_KEY")?),
         token: Some(settings.required("TOKEN_KEY")?),

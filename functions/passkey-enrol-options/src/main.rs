@@ -10,7 +10,7 @@ use postern_store::{KeyRecords, OpenedKeyring, Store};
 async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
     init_logging(&settings);
-    let aws = aws_config::load_from_env().await;
+    let aws = postern_aws::config(&settings)?;
     let dynamodb = postern_store::client((&aws).into());
     let accounts = settings.required("ACCOUNTS_TABLE")?;
     let store = Store::new(dynamodb.clone(), &accounts, settings.required("ATTEMPTS_TABLE")?);

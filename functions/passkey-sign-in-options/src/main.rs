@@ -10,7 +10,7 @@ use postern_store::{KeyRecords, OpenedKeyring};
 async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
     init_logging(&settings);
-    let aws = aws_config::load_from_env().await;
+    let aws = postern_aws::config(&settings)?;
     let dynamodb = postern_store::client((&aws).into());
     let records = KeyRecords::new(dynamodb, settings.required("ACCOUNTS_TABLE")?);
     let keys = KmsKeys { keyring: Some(settings.required("KEYRING_KEY")?), ..KmsKeys::default() };

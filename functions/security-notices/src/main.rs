@@ -9,7 +9,7 @@ use security_notices::{Batch, Deps, handle};
 async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
     init_logging(&settings);
-    let aws = aws_config::load_from_env().await;
+    let aws = postern_aws::config(&settings)?;
     let sns = Sns::new(sns_client((&aws).into()), settings.required("SECURITY_EVENTS_TOPIC")?);
     let deps = &Deps { topic: Arc::new(sns), issuer: settings.required("ISSUER")?, letters: None };
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Batch>| {

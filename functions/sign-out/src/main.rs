@@ -6,7 +6,7 @@ use sign_out::{Deps, handle};
 async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
     init_logging(&settings);
-    let aws = aws_config::load_from_env().await;
+    let aws = postern_aws::config(&settings)?;
     let dynamodb = postern_store::client((&aws).into());
     // This step has no business with accounts.
     let store = Store::new(dynamodb, String::new(), settings.required("ATTEMPTS_TABLE")?);

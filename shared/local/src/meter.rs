@@ -11,6 +11,15 @@ use std::time::Duration;
 
 use cpu_time::ThreadTime;
 
+tokio::task_local! {
+    static FUNCTION: String;
+}
+
+/// The function whose run this is a part of.
+pub(crate) fn function() -> Option<String> {
+    FUNCTION.try_with(Clone::clone).ok()
+}
+
 /// What the runs of a function took so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
@@ -33,7 +42,7 @@ impl Meter {
     /// Measures `run`, a run of `function`.
     pub fn measure<F: Future>(&self, function: &str, run: F) -> impl Future<Output = F::Output> + use<F> {
         Measured {
-            run: Box::pin(run),
+            run: Box::pin(FUNCTION.scope(function.to_owned(), run)),
             cpu: Duration::ZERO,
             meter: self.clone(),
             function: function.to_owned(),

@@ -23,6 +23,8 @@ use postern_keys::KeyError;
 use postern_messages::NotSent;
 use serde::{Deserialize, Serialize};
 
+use crate::meter;
+
 /// What makes calls fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +73,7 @@ pub struct Toll(Arc<Mutex<State>>);
 struct State {
     faults: Vec<Fault>,
     calls: HashMap<(Service, String), u64>,
+    by_function: HashMap<String, u64>,
     /// The invocations that met a fault lately: their retries meet it again.
     faulted: VecDeque<(String, FaultKind)>,
 }
@@ -102,10 +105,19 @@ impl Toll {
         self.state().calls.values().sum()
     }
 
+    /// How many calls the runs of `function` made.
+    #[must_use]
+    pub fn calls_of(&self, function: &str) -> u64 {
+        self.state().by_function.get(function).copied().unwrap_or_default()
+    }
+
     /// Counts a call, and says whether it is to fail.
     fn pass(&self, service: Service, operation: &str) -> Option<FaultKind> {
         let mut state = self.state();
         *state.calls.entry((service, operation.to_owned())).or_default() += 1;
+        if let Some(function) = meter::function() {
+            *state.by_function.entry(function).or_default() += 1;
+        }
         let fault = state
             .faults
             .iter_mut()

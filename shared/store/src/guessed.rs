@@ -355,17 +355,23 @@ impl Store {
     }
 
     /// The password was right, and nothing more comes of it: its count starts anew. One call.
+    ///
+    /// [`StoreError::Conflict`]: there is no password any more.
     pub async fn password_was_right(&self, username: &Username) -> Result<(), StoreError> {
-        self.client
+        let reset = self
+            .client
             .update_item()
             .table_name(&self.accounts)
             .set_key(Some(guessed_key(username, Guessed::Password)))
             .update_expression("SET streak = :none, failures = :none REMOVE guessed_at")
+            .condition_expression(format!("attribute_exists({HASH})"))
             .expression_attribute_values(":none", number(0))
             .send()
-            .await
-            .map_err(|error| StoreError::unavailable("UpdateItem", &error))?;
-        Ok(())
+            .await;
+        reset.map(|_| ()).map_err(|error| match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => StoreError::Conflict,
+            _ => StoreError::unavailable("UpdateItem", &error),
+        })
     }
 
     /// What a lock writes where nobody is to be told of it: as much as the account's activity would be, so

@@ -13,10 +13,7 @@ use emulator::{Deployment, Failure, Measured, Reply};
 use flows::{SoftwareKey, base64url, from_base64url, sha256};
 use serde_json::{Value, json};
 
-const LARGEST_BINARY: u64 = 12 * 1024 * 1024;
-/// With the list of common passwords, which alone is 3.2 MB.
-const LARGEST_WITH_LIST: u64 = 13 * 1024 * 1024;
-const WITH_LIST: [&str; 2] = ["account-register", "password-set"];
+const LARGEST_BINARY: u64 = 12_000_000;
 const SLOWEST_START: Duration = Duration::from_secs(3);
 const MOST_MEMORY_KIB: u64 = 64 * 1024;
 
@@ -451,8 +448,7 @@ fn report(walk: &mut Walk) -> Result<(), Failure> {
             peak / 1024,
             peak % 1024 * 10 / 1024,
         );
-        let largest = if WITH_LIST.contains(&&**name) { LARGEST_WITH_LIST } else { LARGEST_BINARY };
-        if *size > largest || *first > SLOWEST_START || *peak > MOST_MEMORY_KIB {
+        if *size > LARGEST_BINARY || *first > SLOWEST_START || *peak > MOST_MEMORY_KIB {
             walk.failures.push(format!("{name} is too large or too slow"));
         }
     }

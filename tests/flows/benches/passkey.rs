@@ -30,7 +30,7 @@ use hdrhistogram::Histogram;
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey};
 use postern_http::SessionToken;
-use postern_local::{Meter, Service};
+use postern_local::Meter;
 
 /// Operations measured at each concurrency.
 const OPERATIONS: u32 = 400;
@@ -147,12 +147,13 @@ async fn measure(run: &Run, operation: Operation, concurrency: u32) -> Measured 
         }
         people.push(person);
     }
-    // What the steps call; that the stream is told of is another function's call.
-    let all_calls = || run.local().toll().all_calls() - run.local().toll().calls(Service::Sns, "Publish");
+    let made = || -> u64 {
+        operation.functions().iter().map(|function| run.local().toll().calls_of(function)).sum()
+    };
     let spent = || -> Duration {
         operation.functions().iter().map(|function| run.local().meter().spent(function).cpu).sum()
     };
-    let (step, calls, begin) = (spent(), all_calls(), Instant::now());
+    let (step, calls, begin) = (spent(), made(), Instant::now());
     let tasks: Vec<_> = people
         .into_iter()
         .map(|mut person| {
@@ -175,7 +176,7 @@ async fn measure(run: &Run, operation: Operation, concurrency: u32) -> Measured 
     }
     Measured {
         step: spent().saturating_sub(step),
-        calls: (all_calls() - calls) as f64 / f64::from(OPERATIONS),
+        calls: (made() - calls) as f64 / f64::from(OPERATIONS),
         wall: begin.elapsed(),
         latency,
     }

@@ -49,11 +49,11 @@ impl Row {
 
     async fn run(&mut self, local: &LocalRun, call: flows::Call) -> Answer {
         let cpu = || local.meter().spent(self.function).cpu;
-        let (before, calls, begin) = (cpu(), local.toll().all_calls(), Instant::now());
+        let (before, calls, begin) = (cpu(), local.toll().calls_of(self.function), Instant::now());
         let answer = call.send().await;
         self.latency.record(u64::try_from(begin.elapsed().as_micros()).unwrap()).unwrap();
         self.cpu += cpu().saturating_sub(before);
-        self.calls += local.toll().all_calls() - calls;
+        self.calls += local.toll().calls_of(self.function) - calls;
         self.times += 1;
         answer
     }
