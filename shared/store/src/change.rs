@@ -51,12 +51,18 @@ impl Store {
         let mut values =
             vec![(":next", number(changed.revision)), (":generation", number(changed.generation))];
         let mut remove = " REMOVE forget_at".to_owned();
-        match &changed.methods.password {
-            Some(password) => {
-                set.push_str(", password_changed_at = :password");
-                values.push((":password", string(password.changed_at.to_string())));
+        let methods = &changed.methods;
+        for (attribute, value, at) in [
+            ("password_changed_at", ":password", methods.password.as_ref().map(|it| it.changed_at)),
+            ("authenticator_confirmed_at", ":app", methods.authenticator.as_ref().map(|it| it.confirmed_at)),
+        ] {
+            match at {
+                Some(at) => {
+                    set.push_str(&format!(", {attribute} = {value}"));
+                    values.push((value, string(at.to_string())));
+                }
+                None => remove.push_str(&format!(", {attribute}")),
             }
-            None => remove.push_str(", password_changed_at"),
         }
         let profile = record::profile_key(&account.id);
         writes.update_if(
