@@ -61,8 +61,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let counted = deps.store.guess_pending_authenticator(&caller.session.id, now).await?;
     let pending = counted.map_err(none_waits)?;
     let place = Place::Enrolment { session: &caller.session.id, account: &caller.account.id };
-    let secret =
-        AuthenticatorSecret::open(&keyring, place, &pending.sealed).map_err(Problem::unavailable)?;
+    let secret = AuthenticatorSecret::open(&keyring, place, &pending.sealed).map_err(Problem::unavailable)?;
     let step = secret.step_of(&code, now).ok_or_else(Problem::wrong_credentials)?;
     let confirmed = Confirmed { pending, secret, step };
     let mut races = Races::default();

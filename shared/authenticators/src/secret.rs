@@ -21,7 +21,10 @@ pub struct AuthenticatorSecret(SecretBytes);
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
     /// Beside the session that waits for its first code.
-    Enrolment { session: &'a SessionId, account: &'a AccountId },
+    Enrolment {
+        session: &'a SessionId,
+        account: &'a AccountId,
+    },
     Account(&'a AccountId),
 }
 

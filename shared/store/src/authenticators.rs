@@ -158,8 +158,7 @@ impl Store {
         let there = Expression::new(format!("attribute_exists({SEALED})"), []);
         let key = guessed_key(&old.account.username, Guessed::Authenticator);
         writes.update_if(Condition::Method, &self.accounts, key, nobodys, there)?;
-        let change =
-            Change { account: old.account, changed: &changed, proven: old.proven, event: old.event };
+        let change = Change { account: old.account, changed: &changed, proven: old.proven, event: old.event };
         self.change(&mut writes, &change)?;
         if writes.commit(&self.client).await?.is_empty() { Ok(()) } else { Err(StoreError::Conflict) }
     }

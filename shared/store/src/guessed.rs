@@ -324,7 +324,9 @@ impl Store {
             Err(not) => return Ok(not.into()),
         };
         let guesses = guesses_of(&item)?;
-        let Some(sealed) = item.remove(SEALED) else { return Ok(Counted::Taken(Guess { guesses, kept: None })) };
+        let Some(sealed) = item.remove(SEALED) else {
+            return Ok(Counted::Taken(Guess { guesses, kept: None }));
+        };
         let AttributeValue::B(sealed) = sealed else { return Err(StoreError::Corrupt("AUTHENTICATOR")) };
         let last_step = natural(item.get(LAST_STEP)).ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
         let account = account_of(&mut item)?.ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;

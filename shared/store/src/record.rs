@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use postern_domain::account::{Account, Authenticator, IssuedRecoveryCode, LineType, Methods, Passkey, Password, Phone};
+use postern_domain::account::{
+    Account, Authenticator, IssuedRecoveryCode, LineType, Methods, Passkey, Password, Phone,
+};
 use postern_domain::activity::{Event, What};
 use postern_domain::admission::Proof;
 use postern_domain::id::{AccountId, EventId, PasskeyId, PhoneId, SessionId};

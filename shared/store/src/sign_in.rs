@@ -180,7 +180,10 @@ impl Store {
                 // RFC 6238 §5.2: the same step never, nor an older one; of 50 at once the first alone.
                 let later = Expression::new(
                     format!("{LAST_STEP} < :step AND {SEALED} = :sealed"),
-                    [(":step", number(step.number())), (":sealed", AttributeValue::B(sealed.to_vec().into()))],
+                    [
+                        (":step", number(step.number())),
+                        (":sealed", AttributeValue::B(sealed.to_vec().into())),
+                    ],
                 );
                 (Guessed::Authenticator, later)
             }
