@@ -52,16 +52,18 @@ impl Store {
             vec![(":next", number(changed.revision)), (":generation", number(changed.generation))];
         let mut remove = " REMOVE forget_at".to_owned();
         let methods = &changed.methods;
-        for (attribute, value, at) in [
-            ("password_changed_at", ":password", methods.password.as_ref().map(|it| it.changed_at)),
-            ("authenticator_confirmed_at", ":app", methods.authenticator.as_ref().map(|it| it.confirmed_at)),
+        let password = methods.password.as_ref().map(|password| password.changed_at);
+        let authenticator = methods.authenticator.as_ref().map(|app| app.confirmed_at);
+        for (there, gone, value, at) in [
+            (", password_changed_at = :password", ", password_changed_at", ":password", password),
+            (", authenticator_confirmed_at = :app", ", authenticator_confirmed_at", ":app", authenticator),
         ] {
             match at {
                 Some(at) => {
-                    set.push_str(&format!(", {attribute} = {value}"));
+                    set.push_str(there);
                     values.push((value, string(at.to_string())));
                 }
-                None => remove.push_str(&format!(", {attribute}")),
+                None => remove.push_str(gone),
             }
         }
         let profile = record::profile_key(&account.id);
