@@ -18,11 +18,7 @@ const OVER = {
  */
 export function authenticatorForm(place, account, { done, cancel = null, step = () => {} }) {
   const begin = el("button", { type: "button", class: "main" }, "Show the QR code");
-  const away = () => {
-    const button = cancel && el("button", { type: "button" }, "Cancel");
-    button?.addEventListener("click", cancel);
-    return button;
-  };
+  const away = () => cancel && el("button", { type: "button", click: cancel }, "Cancel");
   const get = el(
     "div",
     {},
@@ -67,7 +63,7 @@ export function authenticatorForm(place, account, { done, cancel = null, step = 
       ),
     );
     const code = codeField();
-    code.hint.textContent = "Six digits, that the app now shows for this ID.";
+    code.hint.textContent = "The six digits that the app now shows for this ID.";
     const expiry = el("p", { class: "hint expiry" });
     code.hint.after(expiry);
     const send = el("button", { type: "submit", class: "main" }, "Confirm");
