@@ -23,6 +23,7 @@ pub async fn all_of_it(walk: &mut Walk) -> Result<(), Failure> {
     walk.send_signed_in("sign-out", (204, "")).await?;
     refused_first_steps(walk).await?;
     by_app_and_password(walk, &app).await?;
+    by_password_and_app(walk, &app).await?;
     walk.send_signed_in("authenticator-remove", (204, "")).await?;
     walk.send_signed_in("authenticator-remove", (404, "not_found")).await?;
     walk.send_signed_in("sign-out", (204, "")).await?;
@@ -110,9 +111,26 @@ async fn by_app_and_password(walk: &mut Walk, app: &App) -> Result<(), Failure> 
     let signed_in = walk.send_body("password-sign-in", (200, ""), body).await?;
     is_signed_in(walk, &signed_in.json());
     walk.keep_session(&signed_in);
-    // As a last proof, in a sign-in that is used by then.
+    Ok(())
+}
+
+/// As the last proof, with the cookie of a session: the new one replaces it.
+async fn by_password_and_app(walk: &mut Walk, app: &App) -> Result<(), Failure> {
     walk.deployment.forget_steps().await?;
-    let body = json!({ "sign_in": sign_in, "code": code });
+    let body = json!({ "username": USERNAME, "password": PASSWORD });
+    let next = walk.send_body("password-sign-in", (200, ""), body).await?.json();
+    let sign_in = secret(walk, &next["sign_in"]);
+    let body = json!({ "sign_in": sign_in, "code": app.code_at(now()).await });
+    let session = json!([walk.session]);
+    let signed_in = walk
+        .send("authenticator-sign-in", (200, ""), |event| {
+            event["cookies"] = session.clone();
+            event["body"] = body.to_string().into();
+        })
+        .await?;
+    walk.send("account-view", (401, "not_signed_in"), |event| event["cookies"] = session).await?;
+    is_signed_in(walk, &signed_in.json());
+    walk.keep_session(&signed_in);
     walk.send_body("authenticator-sign-in", (401, "sign_in_expired"), body).await?;
     Ok(())
 }
