@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 
+import { App, scan } from "./app.mjs";
 import { Missing, authenticator, barriers, launch, open } from "./browser.mjs";
 
 const [base] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
@@ -28,6 +29,8 @@ const BETTER_PASSWORD = "violet harbour beneath nine ladders";
 const username = `dr.rivera-${Date.now().toString(36)}`;
 const email = "rivera@clinic.example";
 const colleague = `nurse.patel-${Date.now().toString(36)}`;
+const doctor = `dr.ito-${Date.now().toString(36)}`;
+const DOCTORS_MOBILE = "+13125550121";
 
 const STEP_MS = 60_000;
 const RUN_MS = 300_000;
@@ -38,8 +41,9 @@ let window_;
 let page;
 let device;
 let code;
-// A second person's window, on a device that knows no passkey.
+// A second person's window, on a device that knows no passkey; in the end a third's.
 let clinic;
+let app;
 
 /** One thing each. They build on each other, so the first that fails ends the run. */
 const step = (name, body) => steps.push({ name, body });
@@ -129,7 +133,15 @@ async function codeSent(kind, to) {
   throw new Error(`no ${kind} went out to ${to}`);
 }
 
-/** The phone forgets, and the half minute in which a number gets no second code is over. */
+/** What the portal takes for the present, in seconds since 1970. */
+async function now() {
+  const response = await fetch(new URL("/dev/clock", base), { signal: AbortSignal.timeout(5_000) });
+  return Math.floor(Date.parse((await response.json()).now) / 1000);
+}
+
+const appCode = async (of = app) => of.codeAt(await now());
+
+/** The phone forgets, and the half minute in which a number gets no second code is over; an app shows another code, too. */
 async function nextCode() {
   await fetch(new URL("/dev/messages", base), { method: "DELETE", signal: AbortSignal.timeout(5_000) });
   await clock({ advance_seconds: 31 });
@@ -188,7 +200,7 @@ step("the sign-in page offers a passkey first, then the password and a code", as
   await button("Sign in with a passkey").waitFor();
   assert.equal(await page.locator("#username").getAttribute("autocomplete"), "username webauthn");
   assert.equal(await page.locator("#password").getAttribute("autocomplete"), "current-password");
-  const offered = ["Sign in with a passkey", /^Show/, "Sign in with a password", "Get a code by text or call instead"];
+  const offered = ["Sign in with a passkey", /^Show/, "Sign in with a password", "Use a code of the authenticator app", "Get a code by text or call instead"];
   const buttons = await page.locator("#ways").getByRole("button").allTextContents();
   assert.equal(buttons.length, offered.length);
   offered.forEach((name, index) => assert.match(buttons[index], new RegExp(name)));
@@ -263,7 +275,7 @@ step("the set-up page shows the three set-ups, and acts on what works", async ()
   }
   await page.getByText(/fastest and easiest/i).first().waitFor();
   assert.deepEqual(await page.locator("main").getByRole("button").allTextContents(), ["Add a passkey"]);
-  assert.deepEqual(await page.locator("main").getByRole("link").allTextContents(), ["Set up password and phone"]);
+  assert.deepEqual(await page.locator("main").getByRole("link").allTextContents(), ["Set up authenticator and phone", "Set up password and phone"]);
   await accessible("set up");
   await narrow("set up");
   await picture("set-up");
@@ -1118,8 +1130,248 @@ step("a sign-in that took too long begins again, with the username", async () =>
   assert.equal(await focused(desk), "password");
 });
 
-async function enterPassword(password, where) {
-  await where.locator("#username").fill(colleague);
+// ---- an authenticator app, by a third person on such a device ----
+
+step("authenticator and phone: the QR code is read from the screen, and the app's code confirms it", async () => {
+  await clinic.context.close();
+  clinic = await open(browser, base);
+  const desk = clinic.page;
+  await desk.goto("/register");
+  await desk.locator("#username").fill(doctor);
+  await desk.locator("#email").fill("ito@clinic.example");
+  await button("Register", desk).click();
+  await at("/set-up", desk);
+  await desk.getByRole("link", { name: "Set up authenticator and phone" }).click();
+  await heading("Get an authenticator app", desk).waitFor();
+  assert.equal(await focused(desk), "Show the QR code");
+  await accessible("set up, get an app", desk);
+  await narrow("set up, get an app", desk);
+  await button("Show the QR code", desk).click();
+  await heading("Scan the QR code", desk).waitFor();
+  assert.equal(await focused(desk), "code");
+  await desk.getByText(/The QR code is good for another (10:00|9:\d\d)/).waitFor();
+  const first = await scan(qr(desk));
+
+  // Another one takes its place.
+  await button("Show another QR code", desk).click();
+  await button("Show the QR code", desk).click();
+  await qr(desk).waitFor();
+  app = await scan(qr(desk));
+  assert.notEqual(app.secret, first.secret);
+  assert.equal(app.label, `Provider portal:${doctor}`);
+  assert.equal(app.issuer, "Provider portal");
+  assert.deepEqual([app.algorithm, app.digits, app.period], ["SHA1", "6", "30"]);
+  const key = (await desk.locator(".key").textContent()).trim();
+  assert.match(key, /^([A-Z2-7]{4} ){7}[A-Z2-7]{4}$/);
+  assert.equal(key.replaceAll(" ", ""), app.secret, "what is typed is what is scanned");
+  await button("Copy the key", desk).click();
+  await expectSaid(/The key is copied/, desk);
+  assert.equal(await desk.evaluate(() => navigator.clipboard.readText()), app.secret);
+  await accessible("set up, the QR code", desk);
+  await narrow("set up, the QR code", desk);
+  await picture("set-up-authenticator-and-phone", desk);
+  // Where people scan it: in the dark, and on the narrowest screen.
+  await desk.emulateMedia({ colorScheme: "dark" });
+  assert.equal((await scan(qr(desk))).secret, app.secret);
+  await desk.setViewportSize({ width: 320, height: 780 });
+  assert.equal((await scan(qr(desk))).secret, app.secret);
+  await desk.setViewportSize({ width: 1000, height: 760 });
+  await desk.emulateMedia({ colorScheme: "light" });
+
+  await typeAppCode("12345", desk);
+  await desk.getByText("Enter the six digits of the code.").waitFor();
+  await typeAppCode(await wrongAppCode(), desk);
+  await desk.getByText(/Enter the one that the app shows now/).waitFor();
+  assert.equal(await focused(desk), "code");
+  await accessible("set up, a wrong code of the app", desk);
+  await nothingKept(desk);
+  // The page asks the account whether it took effect.
+  await loseOnce("**/v1/account/authenticator/confirm", desk);
+  const shown = await appCode();
+  await typeAppCode(`${shown.slice(0, 3)} ${shown.slice(3)}`, desk);
+  await heading("Add your phone", desk).waitFor();
+  await desk.getByText("Authenticator added").waitFor();
+});
+
+step("and then the phone, and the recovery code", async () => {
+  const desk = clinic.page;
+  await desk.getByLabel("Phone number").fill(DOCTORS_MOBILE);
+  await button("Send the code", desk).click();
+  await typeCode(await codeSent("text", DOCTORS_MOBILE), desk);
+  await at("/recovery-code", desk);
+  await shownCode(desk).waitFor();
+  const download = desk.waitForEvent("download");
+  await button("Download", desk).click();
+  await download;
+  await button("Continue", desk).click();
+  await at("/manage", desk);
+  await desk.getByText("Ready for the portal").waitFor();
+  await desk.locator("#authenticator-state", { hasText: "Added" }).waitFor();
+  await accessible("manage, with an app", desk);
+  await narrow("manage, with an app", desk);
+});
+
+step("sign in by a code of the app and a text; a code that was used is refused", async () => {
+  const desk = clinic.page;
+  await signOutOf(desk);
+  await nextCode();
+  await button("Use a code of the authenticator app", desk).click();
+  await desk.getByText("Enter your username: the app's code is for it.").waitFor();
+  await byApp(desk);
+  await accessible("a code of the app first", desk);
+  await narrow("a code of the app first", desk);
+  await picture("app-code", desk);
+  const used = await appCode();
+  await typeAppCode(used, desk);
+  await heading("One more proof", desk).waitFor();
+  await desk.getByText("Your authenticator code is right.").waitFor();
+  assert.equal(await focused(desk), "Text me a code");
+  await button("Start again", desk).click();
+  await byApp(desk);
+  await typeAppCode(used, desk);
+  await desk.getByText(/each works once/).waitFor();
+  await nextCode();
+  await typeAppCode(await appCode(), desk);
+  await button("Text me a code", desk).click();
+  await typeCode(await codeSent("text", DOCTORS_MOBILE), desk);
+  await at("/manage", desk);
+  await nothingKept(desk);
+});
+
+step("without a password or a passkey a change after five minutes asks for the app and the phone", async () => {
+  const desk = clinic.page;
+  await nextCode();
+  await clock({ advance_seconds: 301 });
+  await button("Set a password", desk).click();
+  await desk.getByLabel("Password", { exact: true }).fill(GOOD_PASSWORD);
+  await button("Set the password", desk).click();
+  const dialog = desk.getByRole("dialog", { name: "Confirm that it is you" });
+  await dialog.waitFor();
+  assert.equal(await focused(desk), "code");
+  await accessible("step-up by app", desk);
+  await narrow("step-up by app", desk);
+  await typeAppCode(await appCode(), dialog);
+  await button("Text me a code", dialog).click();
+  await typeCode(await codeSent("text", DOCTORS_MOBILE), desk);
+  await expectSaid(/The password is set/, desk);
+});
+
+step("sign in by password and a code of the app", async () => {
+  const desk = clinic.page;
+  await signOutOf(desk);
+  await nextCode();
+  await enterPassword(GOOD_PASSWORD, desk, doctor);
+  await heading("One more proof", desk).waitFor();
+  await heading("By authenticator", desk).waitFor();
+  assert.equal(await focused(desk), "code");
+  await accessible("one more proof, by app or phone", desk);
+  await narrow("one more proof, by app or phone", desk);
+  await typeAppCode(await wrongAppCode(), desk);
+  await desk.getByText(/Enter the one that the app shows now/).waitFor();
+  await typeAppCode(await appCode(), desk);
+  await at("/manage", desk);
+});
+
+step("five wrong codes of the app lock it, and a code by text gets in", async () => {
+  const desk = clinic.page;
+  await signOutOf(desk);
+  await nextCode();
+  await byApp(desk);
+  const wrong = await wrongAppCode();
+  for (let guesses = 1; guesses <= 5; guesses += 1) {
+    await desk.locator("#steps .wrong").evaluate((each) => (each.textContent = ""));
+    await typeAppCode(wrong, desk);
+    await desk.getByText(/Enter the one that the app shows now/).waitFor();
+  }
+  await typeAppCode(wrong, desk);
+  await desk.getByText(/The authenticator code of this ID is locked for another (1:00|0:\d\d)/).waitFor();
+  await button("Get a code by text or call", desk).click();
+  await button("Text me a code", desk).click();
+  await typeCode(await codeSent("text", DOCTORS_MOBILE), desk);
+  await heading("One more proof", desk).waitFor();
+  await typeAppCode(await appCode(), desk.locator("form", { hasText: "By authenticator" }));
+  await at("/manage", desk);
+});
+
+step("another app takes the place of the one before", async () => {
+  const desk = clinic.page;
+  await button("Use another app or phone", desk).click();
+  await button("Show the QR code", desk).click();
+  await qr(desk).waitFor();
+  await accessible("manage, another app", desk);
+  await narrow("manage, another app", desk);
+  await button("Cancel", desk).click();
+  assert.equal(await focused(desk), "Use another app or phone");
+  await button("Use another app or phone", desk).click();
+  await button("Show the QR code", desk).click();
+  const old = app;
+  app = await scan(qr(desk));
+  // Five wrong ones end it, and it begins again.
+  const wrong = await wrongAppCode();
+  for (let guesses = 1; guesses <= 5; guesses += 1) {
+    await desk.locator("#authenticator-form .wrong").evaluate((each) => (each.textContent = ""));
+    await typeAppCode(wrong, desk);
+    await desk.getByText(/Enter the one that the app shows now/).waitFor();
+  }
+  await typeAppCode(await appCode(), desk);
+  await expectSaid(/too many wrong codes for this QR code/, desk);
+  await button("Show the QR code", desk).click();
+  await qr(desk).waitFor();
+  app = await scan(qr(desk));
+  await typeAppCode(await appCode(), desk);
+  await expectSaid(/The new app is added/, desk);
+  await signOutOf(desk);
+  await nextCode();
+  await byApp(desk);
+  await typeAppCode(await appCode(old), desk);
+  await desk.getByText(/Enter the one that the app shows now/).waitFor();
+  await typeAppCode(await appCode(), desk);
+  await heading("One more proof", desk).waitFor();
+  await desk.locator("#steps").getByLabel("Password", { exact: true }).fill(GOOD_PASSWORD);
+  await button("Go on with the password", desk).click();
+  await at("/manage", desk);
+});
+
+step("the app is removed, after a yes", async () => {
+  const desk = clinic.page;
+  await button("Remove the app", desk).click();
+  await accessible("removing the app", desk);
+  await desk.getByRole("dialog").getByRole("button", { name: "Keep it" }).click();
+  await button("Remove the app", desk).click();
+  await desk.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await expectSaid(/The authenticator app is removed/, desk);
+  await button("Add an authenticator app", desk).waitFor();
+  await desk.goto("/manage#activity");
+  for (const name of ["Authenticator app added", "Authenticator app replaced", "Authenticator app removed"]) {
+    await heading(name, desk).waitFor();
+  }
+  await heading("Authenticator codes locked: too many wrong ones", desk).waitFor();
+  await nothingKept(desk);
+});
+
+const qr = (where) => where.getByRole("img", { name: "QR code for your authenticator app" });
+
+/** No code of the app, now or a step ago. */
+async function wrongAppCode() {
+  const at = await now();
+  const taken = [app.codeAt(at), app.codeAt(at - 30)];
+  return ["000000", "000001", "000002"].find((guess) => !taken.includes(guess));
+}
+
+async function typeAppCode(digits, where) {
+  const field = where.getByLabel("Code", { exact: true });
+  await field.fill(digits);
+  await field.press("Enter");
+}
+
+async function byApp(where) {
+  await where.locator("#username").fill(doctor);
+  await button("Use a code of the authenticator app", where).click();
+  await heading("Enter a code of the app", where).waitFor();
+}
+
+async function enterPassword(password, where, name = colleague) {
+  await where.locator("#username").fill(name);
   await where.locator("#password").fill(password);
   await button("Sign in with a password", where).click();
 }

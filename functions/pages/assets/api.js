@@ -90,6 +90,10 @@ export const passkeyRemove = (id) => call("DELETE", `/v1/account/passkeys/${enco
 
 export const passwordSet = (body) => call("PUT", "/v1/account/password", { body });
 
+export const authenticatorEnrol = () => call("POST", "/v1/account/authenticator", { body: {}, dated: true });
+export const authenticatorConfirm = (code) => call("POST", "/v1/account/authenticator/confirm", { body: { code } });
+export const authenticatorRemove = () => call("DELETE", "/v1/account/authenticator");
+
 export const phoneAdd = (body) => call("POST", "/v1/account/phones", { body, dated: true });
 export const phoneConfirm = (id, code) =>
   call("POST", `/v1/account/phones/${encodeURIComponent(id)}/confirm`, { body: { code } });

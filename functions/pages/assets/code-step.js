@@ -12,9 +12,10 @@ const RESEND_AFTER = 30;
  * How long until `resend_at` and `expires_at`, in seconds. Counted from the answer's own date; where that cannot be, as with a proxy
  * whose clock is wrong, from what the contract says of the two instants. Never from the clock of this device.
  */
-export function waits({ expires_at, resend_at, date }) {
-  const [expires, resend] = [Date.parse(expires_at), Date.parse(resend_at)];
+export function waits({ expires_at, resend_at = null, date }) {
+  const expires = Date.parse(expires_at);
   const earliest = expires - CODE_LIVES * 1000;
+  const resend = resend_at === null ? earliest : Date.parse(resend_at);
   // A sign-in with less time left bounds its codes: then the other instant is the better witness.
   const likely = Math.max(earliest, resend - RESEND_AFTER * 1000);
   // The header has whole seconds only.
@@ -80,7 +81,12 @@ export function codeStep({ title, sent, channel, channels, again, verify, elsewh
     }
     const { resend, expires } = waits(answer);
     expiring?.stop();
-    expiring = countExpiry(expiry, expires);
+    expiring = countExpiry(
+      expiry,
+      expires,
+      "The code is good for another",
+      "The code is no longer good. Have another one sent.",
+    );
     wait(resend);
   };
 
@@ -139,16 +145,17 @@ export function codeStep({ title, sent, channel, channels, again, verify, elsewh
   return { element: step, focus: () => code.input.focus() };
 }
 
-function countExpiry(place, seconds) {
+/** Shows in `place` how long something is good: "`words` 9:05", and `over` at the end. */
+export function countExpiry(place, seconds, words, over) {
   const timer = el("span", { role: "timer" });
-  const counting = el("span", {}, "The code is good for another ", timer, ".");
+  const counting = el("span", {}, `${words} `, timer, ".");
   const status = el("span", { role: "status" });
   place.replaceChildren(counting, status);
   return countDown(place, seconds, {
     tick: (left) => (timer.textContent = minutes(left)),
     done: () => {
       counting.remove();
-      status.textContent = "The code is no longer good. Have another one sent.";
+      status.textContent = over;
     },
   });
 }

@@ -1,7 +1,8 @@
-// `/manage`: my ID, its passkeys, phones and password, and the menu on the right. The view is the address's fragment, so that it can
+// `/manage`: my ID, its passkeys, app, phones and password, and the menu on the right. The view is the address's fragment, so that it can
 // be linked to.
 
 import * as api from "./api.js";
+import { authenticatorForm } from "./authenticator-form.js";
 import { byId, el, hush, leave, policyDate, press, report, say, time } from "./page.js";
 import { enrol, noPasskeys } from "./passkeys.js";
 import { passwordForm } from "./password-form.js";
@@ -129,6 +130,7 @@ function showId() {
   const { passkeys } = account.methods;
   byId("no-passkeys").hidden = passkeys.length > 0;
   byId("passkeys").replaceChildren(...passkeys.map(passkeyItem));
+  showAuthenticator();
   showPhones();
   showPassword();
 }
@@ -263,6 +265,68 @@ byId("add-passkey").addEventListener("click", () =>
     say(`The passkey "${passkey.name}" is added. Give it a name that you will know it by.`);
   }),
 );
+
+// ---- the authenticator app ----
+
+function showAuthenticator() {
+  const { authenticator } = account.methods;
+  byId("authenticator-state").replaceChildren(
+    ...(authenticator ? ["Added ", time(authenticator.confirmed_at), "."] : ["You have no authenticator app yet."]),
+  );
+  byId("set-authenticator").textContent = authenticator ? "Use another app or phone" : "Add an authenticator app";
+  byId("remove-authenticator").hidden = authenticator === null;
+  byId("authenticator-actions").hidden = !byId("authenticator-form").hidden;
+}
+
+byId("set-authenticator").addEventListener("click", () => {
+  hush();
+  const had = account.methods.authenticator !== null;
+  byId("authenticator-form").hidden = false;
+  byId("authenticator-actions").hidden = true;
+  authenticatorForm(byId("authenticator-form"), account, {
+    done: async (after) => {
+      account = after;
+      closeForm("authenticator-form");
+      byId("authenticator-title").focus();
+      say(
+        had
+          ? "The new app is added. Codes of the one before are worthless: take the entry out of that app."
+          : "The authenticator app is added.",
+      );
+    },
+    cancel: () => {
+      closeForm("authenticator-form");
+      byId("set-authenticator").focus();
+    },
+  });
+});
+
+byId("remove-authenticator").addEventListener("click", async () => {
+  const agreed = await ask({
+    question: "Remove the authenticator app?",
+    consequence:
+      "Its codes open your ID no more, and the other sessions that were signed in with it end. The entry stays in the app until you delete it there too.",
+    agree: "Remove",
+    decline: "Keep it",
+  });
+  if (!agreed) {
+    return;
+  }
+  await press(
+    byId("remove-authenticator"),
+    async () => {
+      await withSession(account, api.authenticatorRemove);
+      await refresh();
+      byId("authenticator-title").focus();
+      say("The authenticator app is removed.");
+    },
+    {
+      not_found: "The app was removed before. Reload the page to see how things stand.",
+      would_break_set_up:
+        "You sign in with this app: without it you could no longer get in. Add a passkey or a password first, then remove the app.",
+    },
+  );
+});
 
 // ---- phones ----
 
@@ -508,6 +572,11 @@ const WHAT = {
   phone_removed: "Phone number removed",
   phone_locked: "Phone codes locked: too many wrong ones",
   phone_disabled: "Phone codes switched off: a hundred wrong ones in a row",
+  authenticator_added: "Authenticator app added",
+  authenticator_replaced: "Authenticator app replaced",
+  authenticator_removed: "Authenticator app removed",
+  authenticator_locked: "Authenticator codes locked: too many wrong ones",
+  authenticator_disabled: "Authenticator app switched off: a hundred wrong codes in a row",
   recovery_code_issued: "Recovery code issued",
   recovery_code_downloaded: "Recovery code shown or downloaded",
   session_ended: "Session ended",

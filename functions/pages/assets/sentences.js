@@ -67,6 +67,13 @@ export const OF_CODE = {
   locked: "There were too many wrong codes.",
 };
 
+export const OF_APP = {
+  wrong_credentials:
+    "That code is not right, or no longer good. Enter the one that the app shows now; each works once. If none does, " +
+    "see that your phone sets its clock by itself.",
+  locked: "There were too many wrong codes.",
+};
+
 const BROWSER = {
   NotAllowedError:
     "No passkey was used. The request was cancelled, timed out, or your device could not check that it is you. " +

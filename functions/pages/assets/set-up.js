@@ -1,6 +1,7 @@
-// `/set-up`: the notice's three set-ups. Each is carried out here, as far as the portal offers it; the choice is the address's fragment.
+// `/set-up`: the notice's three set-ups, each carried out here; the choice is the address's fragment.
 
 import * as api from "./api.js";
+import { authenticatorForm } from "./authenticator-form.js";
 import { byId, el, leave, nextPage, policyDate, press, report } from "./page.js";
 import { enrol, noPasskeys } from "./passkeys.js";
 import { passwordForm } from "./password-form.js";
@@ -13,8 +14,8 @@ const TITLES = {
   password_and_phone: "Password and phone",
 };
 
-/** The set-ups that are walked through in steps; an authenticator cannot be added here yet. */
-const PATHS = { "#password-and-phone": "password_and_phone" };
+/** The set-ups that are walked through in steps. */
+const PATHS = { "#authenticator-and-phone": "authenticator_and_phone", "#password-and-phone": "password_and_phone" };
 
 let account = null;
 let policy = null;
@@ -32,7 +33,7 @@ function show() {
   byId("path").hidden = !walk;
   byId("title").textContent = walk ? `Set up: ${TITLES[path].toLowerCase()}` : "Choose how you will sign in";
   if (walk) {
-    showPath();
+    showPath(path);
   } else {
     showChoices();
   }
@@ -83,8 +84,6 @@ function card(id, facts) {
   let way = null;
   if (address && !account.set_ups[id]) {
     way = el("a", { class: "button full", href: address }, `Set up ${TITLES[id].toLowerCase()}`);
-  } else if (!account.set_ups[id]) {
-    way = el("p", { class: "muted small" }, "An authenticator cannot be added here yet.");
   }
   return el("section", { class: "card" }, el("h3", {}, TITLES[id] ?? id), el("dl", { class: "facts" }, ...facts), done, way);
 }
@@ -112,8 +111,14 @@ byId("add-passkey").addEventListener("click", () =>
   }),
 );
 
-// ---- password and phone, step by step ----
+// ---- an authenticator or a password, and then a phone, step by step ----
 
+const GET = {
+  at: "Step 1 of 2",
+  title: "Get an authenticator app",
+  what: "The app shows a new code every half minute. You sign in with it, and with a code to your phone.",
+};
+const SCAN = { at: "Step 1 of 2", title: "Scan the QR code", what: "" };
 const PASSWORD = {
   at: "Step 1 of 2",
   title: "Choose a password",
@@ -127,10 +132,13 @@ const NUMBER = {
 // Its own heading says what it is.
 const CODE = { at: "Step 2 of 2", title: "", what: "" };
 
-function showPath() {
-  const done = (after) => goOn("password_and_phone", after);
-  tellDone(byId("path-done"), doneOf("password_and_phone"));
-  if (account.methods.password === null) {
+function showPath(path) {
+  const done = (after) => goOn(path, after);
+  const { authenticator, password } = account.methods;
+  tellDone(byId("path-done"), doneOf(path));
+  if (path === "authenticator_and_phone" && authenticator === null) {
+    authenticatorForm(byId("path-step"), account, { done, step: (name) => stand(name === "scan" ? SCAN : GET) });
+  } else if (path === "password_and_phone" && password === null) {
     const form = passwordForm(account, { submit: "Go on", done });
     byId("path-step").replaceChildren(form.element);
     stand(PASSWORD);

@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import { codeStep } from "./code-step.js";
 import { choice, codeField, nameForManagers, passwordField } from "./fields.js";
 import { el, hold, hush, press, say } from "./page.js";
-import { OF_CODE, OF_PASSKEY, OF_PASSWORD, sentence } from "./sentences.js";
+import { OF_APP, OF_CODE, OF_PASSKEY, OF_PASSWORD, sentence } from "./sentences.js";
 
 /**
  * `passkey()` runs a passkey's ceremony; `begin(why)` goes back to the first step, whose page keeps the username; `done(result)` ends the
@@ -148,31 +148,7 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
       return { element: el("div", { class: "part" }, button), focus: () => button.focus() };
     },
     password: (sign_in) => passwordPart({ sign_in }),
-    authenticator: (sign_in) => {
-      const code = codeField();
-      code.hint.textContent = "Six digits, from your authenticator app.";
-      const button = el("button", { type: "submit", class: "main full" }, "Confirm");
-      const form = el("form", { class: "part", novalidate: true }, el("h3", {}, "By authenticator"), code.element, button);
-      form.addEventListener("submit", (event) => {
-        event.preventDefault();
-        const digits = code.code();
-        if (digits !== null) {
-          press(button, () =>
-            guarded("authenticator", async () => {
-              try {
-                await proven(await api.authenticatorSignIn({ sign_in, code: digits }));
-              } catch (error) {
-                if (error.code !== "wrong_credentials") {
-                  throw error;
-                }
-                code.wrong(sentence(error, OF_CODE));
-              }
-            }),
-          );
-        }
-      });
-      return { element: form, focus: () => code.input.focus() };
-    },
+    authenticator: (sign_in) => appPart({ sign_in }),
     phone: (sign_in, { phones }) => phonePart(phones, (phone) => ({ sign_in, phone: phone.id })),
   };
 
@@ -192,6 +168,38 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
       byPassword(button, note, { ...who, password: password.input.value }, password.wrong);
     });
     return { element: form, focus: () => password.input.focus() };
+  }
+
+  function appPart(who) {
+    const code = codeField();
+    code.hint.textContent = "Six digits, from your authenticator app.";
+    const button = el("button", { type: "submit", class: "main full" }, "Confirm");
+    const note = el("p", { class: "hint" });
+    const title = who.sign_in && el("h3", {}, "By authenticator");
+    const form = el("form", { class: "part", novalidate: true }, title ?? null, code.element, button, note);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const digits = code.code();
+      if (digits === null) {
+        return;
+      }
+      press(button, () =>
+        guarded("authenticator", async () => {
+          try {
+            await proven(await api.authenticatorSignIn({ ...who, code: digits }));
+          } catch (error) {
+            if (error.code === "too_many_requests" && error.retryAfter !== null) {
+              hold([button], error.retryAfter, note, "You can try again in", "You can try again now.");
+            }
+            if (error.code !== "wrong_credentials") {
+              throw error;
+            }
+            code.wrong(sentence(error, OF_APP));
+          }
+        }),
+      );
+    });
+    return { element: form, focus: () => code.input.focus() };
   }
 
   /** `phones` are those of the API; `who(phone)` names one of them, or the account where there was no proof yet. */
@@ -239,15 +247,15 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
   /** A phone as the first proof: nothing is known of it, and nothing is told. */
   const anyPhone = () => phonePart([{ id: null, ending: null, channels: ["text", "call"] }], () => ({ username }));
 
-  function phoneStep() {
-    const part = anyPhone();
+  /** A first step of its own, for the name that was given. */
+  function firstStep(title, part) {
     const leaving = el("button", { type: "button", class: "plain" }, "Use another way");
     leaving.addEventListener("click", () => begin());
     return {
       element: el(
         "section",
-        { class: "step", "aria-label": "Get a code" },
-        el("h2", {}, "Get a code"),
+        { class: "step", "aria-label": title },
+        el("h2", {}, title),
         el("p", { class: "muted" }, "For ", el("strong", {}, username), "."),
         part.element,
         leaving,
@@ -297,7 +305,13 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
 
   function byPhone(name) {
     username = name;
-    back = () => show(phoneStep());
+    back = () => show(firstStep("Get a code", anyPhone()));
+    back();
+  }
+
+  function byApp(name) {
+    username = name;
+    back = () => show(firstStep("Enter a code of the app", appPart({ username })));
     back();
   }
 
@@ -305,13 +319,14 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
     proven,
     byPasskey,
     byPhone,
+    byApp,
     /** From here on the steps are those of this name. */
     name: (name) => (username = name),
     byPassword,
     /** The parts of a first step, for a place that builds its own. */
     passkeyPart: PARTS.passkey,
     passwordPart: () => passwordPart({ username }),
-    phonePart: anyPhone,
+    appPart: () => appPart({ username }),
   };
 }
 

@@ -94,6 +94,12 @@ byId("password-way").addEventListener("submit", (event) => {
   }
 });
 
+byId("use-app").addEventListener("click", () => {
+  if (mark({ username: username() === "" ? "Enter your username: the app's code is for it." : "" })) {
+    press(byId("use-app"), async () => steps.byApp(username()));
+  }
+});
+
 byId("use-phone").addEventListener("click", () => {
   if (mark({ username: username() === "" ? "Enter your username: the code goes to its number." : "" })) {
     press(byId("use-phone"), async () => steps.byPhone(username()));

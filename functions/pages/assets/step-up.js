@@ -97,7 +97,7 @@ function confirmIdentity(account) {
   });
 }
 
-/** What the account can begin with and be admitted: a passkey; else a password, or a phone where an authenticator follows. */
+/** What the account can begin with and be admitted: a passkey; else a password, or an authenticator where a phone follows. */
 function firstParts({ methods }, steps) {
   const parts = [];
   if (methods.passkeys.length > 0 && noPasskeys() === null) {
@@ -107,7 +107,7 @@ function firstParts({ methods }, steps) {
   if (methods.password !== null && pair) {
     parts.push(steps.passwordPart());
   } else if (methods.phones.length > 0 && methods.authenticator !== null) {
-    parts.push(steps.phonePart());
+    parts.push(steps.appPart());
   }
   return parts;
 }

@@ -13,6 +13,7 @@ macro_rules! embedded {
 /// What is served at `/assets/{file}`.
 pub(crate) const ASSETS: &[(&str, &str)] = embedded![
     "api.js",
+    "authenticator-form.js",
     "code-step.js",
     "door.svg",
     "fields.js",

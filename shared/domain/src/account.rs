@@ -179,6 +179,18 @@ impl Account {
         self.with_methods(methods)
     }
 
+    /// With an authenticator, in place of the one before.
+    #[must_use]
+    pub fn with_authenticator(&self, confirmed_at: Timestamp) -> Self {
+        let authenticator = Some(Authenticator { confirmed_at });
+        self.with_methods(Methods { authenticator, ..self.methods.clone() })
+    }
+
+    #[must_use]
+    pub fn without_authenticator(&self) -> Self {
+        self.with_methods(Methods { authenticator: None, ..self.methods.clone() })
+    }
+
     /// With another password. One that takes the place of another ends all sessions but the one that changes it, which
     /// goes over to the new generation.
     #[must_use]

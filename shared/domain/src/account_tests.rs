@@ -44,3 +44,21 @@ fn a_landline_is_called_and_never_texted() {
     }
     assert_eq!(serde_json::to_string(&[Channel::Text, Channel::Call]).unwrap(), r#"["text","call"]"#);
 }
+
+#[test]
+fn an_authenticator_takes_the_place_of_the_one_before_and_leaves_the_rest() {
+    use crate::admission::{Factor, Method, Proof};
+    let both: Kinds = [Method::Authenticator, Method::Phone].into();
+    let before = account(&both, Code::Downloaded);
+    let now = enrolled_at(Method::Authenticator) + MILLISECOND;
+    let after = before.with_authenticator(now);
+    assert_eq!(after.methods.authenticator, Some(Authenticator { confirmed_at: now }));
+    assert_eq!(after.methods.phones, before.methods.phones);
+    // Other sessions end by the proof that stands no more, not by the generation.
+    assert_eq!((after.revision, after.generation), (before.revision + 1, before.generation));
+    let proof = Proof::of(&before, Factor::Authenticator, now).unwrap();
+    assert!(proof.stands(&before) && !proof.stands(&after));
+    let without = after.without_authenticator();
+    assert_eq!((&without.methods.authenticator, without.revision), (&None, before.revision + 2));
+    assert!(!without.methods.set_ups().any() && after.methods.set_ups().authenticator_and_phone);
+}

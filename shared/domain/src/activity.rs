@@ -31,6 +31,14 @@ pub enum What {
     PhoneLocked,
     /// A hundred in a row: a phone has to be added anew.
     PhoneDisabled,
+    AuthenticatorAdded,
+    /// Another took the place of the one before.
+    AuthenticatorReplaced,
+    AuthenticatorRemoved,
+    /// Five wrong codes in a row.
+    AuthenticatorLocked,
+    /// A hundred in a row: it has to be enrolled anew.
+    AuthenticatorDisabled,
 }
 
 impl What {
@@ -52,7 +60,12 @@ impl What {
             | Self::PhoneAdded
             | Self::PhoneRemoved
             | Self::PhoneLocked
-            | Self::PhoneDisabled => true,
+            | Self::PhoneDisabled
+            | Self::AuthenticatorAdded
+            | Self::AuthenticatorReplaced
+            | Self::AuthenticatorRemoved
+            | Self::AuthenticatorLocked
+            | Self::AuthenticatorDisabled => true,
             Self::AccountRegistered | Self::SignedIn | Self::SessionEnded => false,
         }
     }

@@ -12,6 +12,11 @@ fn the_owner_is_told_of_changes_and_of_theft_and_not_of_every_day() {
         (What::RecoveryCodeIssued, "recovery_code_issued", true),
         (What::RecoveryCodeDownloaded, "recovery_code_downloaded", true),
         (What::SessionEnded, "session_ended", false),
+        (What::AuthenticatorAdded, "authenticator_added", true),
+        (What::AuthenticatorReplaced, "authenticator_replaced", true),
+        (What::AuthenticatorRemoved, "authenticator_removed", true),
+        (What::AuthenticatorLocked, "authenticator_locked", true),
+        (What::AuthenticatorDisabled, "authenticator_disabled", true),
     ] {
         assert_eq!(what.is_told(), told, "{what:?}");
         assert_eq!(serde_json::to_string(&what).unwrap(), format!("{name:?}"));

@@ -13,6 +13,7 @@
 //! - [`passkey`]: the checks of `WebAuthn` that the ceremony's library leaves to its caller.
 //! - [`recovery_code`]: the code's form.
 //! - [`phone_number`], [`one_time_code`]: what is dialled, and what is sent there.
+//! - [`time_step`]: which codes of an authenticator app are taken when.
 //! - [`activity`]: what an account's owner is told.
 //! - [`id`], [`name`]: identifiers, and text that people choose.
 
@@ -30,6 +31,7 @@ pub mod recovery_code;
 pub mod send_limit;
 pub mod session;
 pub mod sign_in;
+pub mod time_step;
 
 #[cfg(test)]
 mod fixtures;

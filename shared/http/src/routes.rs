@@ -32,6 +32,9 @@ pub const ROUTES: &[Route] = &[
     route("PATCH", "/v1/account/passkeys/{id}", "passkey-rename"),
     route("DELETE", "/v1/account/passkeys/{id}", "passkey-remove"),
     route("PUT", "/v1/account/password", "password-set"),
+    route("POST", "/v1/account/authenticator", "authenticator-enrol"),
+    route("POST", "/v1/account/authenticator/confirm", "authenticator-confirm"),
+    route("DELETE", "/v1/account/authenticator", "authenticator-remove"),
     route("POST", "/v1/account/phones", "phone-add"),
     route("POST", "/v1/account/phones/{id}/confirm", "phone-confirm"),
     route("DELETE", "/v1/account/phones/{id}", "phone-remove"),
@@ -45,6 +48,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/sign-in/passkey/options", "passkey-sign-in-options"),
     route("POST", "/v1/sign-in/passkey", "passkey-sign-in"),
     route("POST", "/v1/sign-in/password", "password-sign-in"),
+    route("POST", "/v1/sign-in/authenticator", "authenticator-sign-in"),
     route("POST", "/v1/sign-in/phone/send", "phone-code-send"),
     route("POST", "/v1/sign-in/phone/verify", "phone-code-verify"),
 ];

@@ -33,6 +33,8 @@ pub struct Parts {
     pub keys: Arc<dyn KeyService>,
     pub ceremonies: Ceremonies,
     pub policy: Policy,
+    /// What people call the deployment.
+    pub portal: String,
     pub issuer: String,
     pub audience: String,
     pub format: Format,
@@ -101,6 +103,60 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                 parts,
                 activity_list,
                 activity_list::Deps { clock: clock.clone(), store: store.clone(), policy }
+            ),
+        ),
+        (
+            "authenticator-confirm",
+            function!(
+                parts,
+                authenticator_confirm,
+                authenticator_confirm::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "authenticator-enrol",
+            function!(
+                parts,
+                authenticator_enrol,
+                authenticator_enrol::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    policy,
+                    issuer: parts.portal.clone(),
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "authenticator-remove",
+            function!(
+                parts,
+                authenticator_remove,
+                authenticator_remove::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    policy,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "authenticator-sign-in",
+            function!(
+                parts,
+                authenticator_sign_in,
+                authenticator_sign_in::Deps {
+                    clock: clock.clone(),
+                    keyring: keyring.clone(),
+                    sign_ins: sign_ins.clone(),
+                }
             ),
         ),
         ("fallback", function!(parts, fallback, fallback::Deps)),

@@ -52,6 +52,24 @@ impl Notice {
                 "Codes by phone were disabled",
                 "Codes by phone were disabled for your account after a hundred wrong ones; a phone has to be added anew",
             ),
+            What::AuthenticatorAdded => {
+                ("An authenticator app was added", "An authenticator app was added to your account")
+            }
+            What::AuthenticatorReplaced => (
+                "Your authenticator app was replaced",
+                "Another authenticator app took the place of the one before in your account",
+            ),
+            What::AuthenticatorRemoved => {
+                ("Your authenticator app was removed", "The authenticator app was removed from your account")
+            }
+            What::AuthenticatorLocked => (
+                "Wrong codes",
+                "Sign-ins to your account with a code of the authenticator app were stopped for a while, after five wrong ones",
+            ),
+            What::AuthenticatorDisabled => (
+                "Your authenticator app was disabled",
+                "The authenticator app was disabled for your account after a hundred wrong codes, and has to be set up anew",
+            ),
             What::AccountRegistered | What::SignedIn | What::SessionEnded => return None,
         };
         let body = format!(
@@ -73,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    const EVERY: [What; 17] = [
+    const EVERY: [What; 22] = [
         What::AccountRegistered,
         What::SignedIn,
         What::PasskeyAdded,
@@ -91,6 +109,11 @@ mod tests {
         What::PhoneRemoved,
         What::PhoneLocked,
         What::PhoneDisabled,
+        What::AuthenticatorAdded,
+        What::AuthenticatorReplaced,
+        What::AuthenticatorRemoved,
+        What::AuthenticatorLocked,
+        What::AuthenticatorDisabled,
     ];
 
     #[test]

@@ -51,12 +51,20 @@ impl Store {
         let mut values =
             vec![(":next", number(changed.revision)), (":generation", number(changed.generation))];
         let mut remove = " REMOVE forget_at".to_owned();
-        match &changed.methods.password {
-            Some(password) => {
-                set.push_str(", password_changed_at = :password");
-                values.push((":password", string(password.changed_at.to_string())));
+        let methods = &changed.methods;
+        let password = methods.password.as_ref().map(|password| password.changed_at);
+        let authenticator = methods.authenticator.as_ref().map(|app| app.confirmed_at);
+        for (there, gone, value, at) in [
+            (", password_changed_at = :password", ", password_changed_at", ":password", password),
+            (", authenticator_confirmed_at = :app", ", authenticator_confirmed_at", ":app", authenticator),
+        ] {
+            match at {
+                Some(at) => {
+                    set.push_str(there);
+                    values.push((value, string(at.to_string())));
+                }
+                None => remove.push_str(gone),
             }
-            None => remove.push_str(", password_changed_at"),
         }
         let profile = record::profile_key(&account.id);
         writes.update_if(

@@ -1,4 +1,4 @@
-//! Authenticators that can be guessed: the password, and the codes that are sent to a phone.
+//! Authenticators that can be guessed: the password, the codes that are sent to a phone, and those of an app.
 //!
 //! They stand by the username (`NAME#…`), so that one write counts a guess and brings back all that it is
 //! judged by: the secret, the count, and `known`, a copy of the account as it was last read. A copy may be
@@ -14,6 +14,7 @@ use postern_domain::guess::{DISABLED_AT, FREE_GUESSES, Guesses, Standing, locks}
 use postern_domain::id::{AccountId, PhoneId, SignInId};
 use postern_domain::name::Username;
 use postern_domain::one_time_code::GUESSES_PER_CODE;
+use postern_domain::time_step::TimeStep;
 use postern_keys::VersionedMac;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ use crate::transaction::{Expression, Transaction};
 pub enum Guessed {
     Password,
     Phone,
+    Authenticator,
 }
 
 impl Guessed {
@@ -35,6 +37,7 @@ impl Guessed {
         match self {
             Self::Password => "PASSWORD",
             Self::Phone => "PHONE",
+            Self::Authenticator => "AUTHENTICATOR",
         }
     }
 }
@@ -70,6 +73,17 @@ pub struct Guess<T> {
 pub struct KeptPassword {
     /// As [`crate::Store`] was given it.
     pub hash: SecretString,
+    /// As it was last read.
+    pub account: Account,
+}
+
+/// An authenticator app, and whose it is.
+#[derive(Debug)]
+pub struct KeptAuthenticator {
+    /// Its secret, as [`crate::Store`] was given it.
+    pub sealed: Vec<u8>,
+    /// The latest step whose code was taken: neither it nor one before it is taken again.
+    pub last_step: TimeStep,
     /// As it was last read.
     pub account: Account,
 }
@@ -131,6 +145,15 @@ pub const KNOWN: &str = "known";
 
 /// The attribute of a password's hash; `hash` is a word of `DynamoDB`'s own.
 pub const HASH: &str = "password_hash";
+
+/// The attribute of an authenticator's sealed secret.
+pub const SEALED: &str = "sealed";
+
+/// The attribute of the latest step whose code was taken.
+pub const LAST_STEP: &str = "last_step";
+
+/// The attribute that names the sign-in which a code of the app ended last.
+pub const ENDED: &str = "ended_sign_in";
 
 /// The attribute that names the phone which was proven last.
 pub const LAST_PHONE: &str = "last_phone";
@@ -194,6 +217,31 @@ pub fn open_at(now: Timestamp) -> Expression {
     }
     open.push(")");
     open
+}
+
+/// As far as this record knows, `sign_in` has not ended.
+fn unused(which: Guessed, sign_in: &SignInId) -> Expression {
+    match which {
+        Guessed::Password | Guessed::Phone => {
+            Expression::new(format!("attribute_not_exists({}.used)", code_attribute(sign_in)), [])
+        }
+        Guessed::Authenticator => Expression::new(
+            format!("attribute_not_exists({ENDED}) OR {ENDED} <> :sign_in"),
+            [(":sign_in", string(sign_in.as_str()))],
+        ),
+    }
+}
+
+fn is_used(which: Guessed, sign_in: &SignInId, item: &Item) -> bool {
+    match which {
+        Guessed::Password | Guessed::Phone => {
+            let code = item.get(&code_attribute(sign_in)).and_then(|code| code.as_m().ok());
+            code.is_some_and(|code| code.contains_key("used"))
+        }
+        Guessed::Authenticator => {
+            item.get(ENDED).and_then(|ended| ended.as_s().ok()).is_some_and(|ended| ended == sign_in.as_str())
+        }
+    }
 }
 
 pub fn guesses_of(item: &Item) -> Result<Guesses, StoreError> {
@@ -264,6 +312,29 @@ impl Store {
         Ok(Counted::Taken(Guess { guesses, kept }))
     }
 
+    /// Counts a guess at the code of an authenticator app, and brings what it is judged by. One call, whoever has the name.
+    pub async fn guess_authenticator(
+        &self,
+        username: &Username,
+        sign_in: &SignInId,
+        now: Timestamp,
+    ) -> Result<Counted<KeptAuthenticator>, StoreError> {
+        let mut item = match self.count_guess(username, Guessed::Authenticator, Some(sign_in), now).await? {
+            Ok(item) => item,
+            Err(not) => return Ok(not.into()),
+        };
+        let guesses = guesses_of(&item)?;
+        let Some(sealed) = item.remove(SEALED) else {
+            return Ok(Counted::Taken(Guess { guesses, kept: None }));
+        };
+        let AttributeValue::B(sealed) = sealed else { return Err(StoreError::Corrupt("AUTHENTICATOR")) };
+        let last_step = natural(item.get(LAST_STEP)).ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
+        let account = account_of(&mut item)?.ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
+        let kept =
+            KeptAuthenticator { sealed: sealed.into_inner(), last_step: TimeStep::new(last_step), account };
+        Ok(Counted::Taken(Guess { guesses, kept: Some(kept) }))
+    }
+
     async fn count_guess(
         &self,
         username: &Username,
@@ -271,10 +342,9 @@ impl Store {
         sign_in: Option<&SignInId>,
         now: Timestamp,
     ) -> Result<Result<Item, NotCounted>, StoreError> {
-        let used = sign_in.map(code_attribute);
         let mut open = open_at(now);
-        if let Some(code) = &used {
-            open = Expression::new(format!("attribute_not_exists({code}.used)"), []).and(open);
+        if let Some(sign_in) = sign_in {
+            open = unused(which, sign_in).and(open);
         }
         let counted = self
             .client
@@ -301,8 +371,7 @@ impl Store {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let item = failed.item.as_ref().ok_or(StoreError::Conflict)?;
-                    let code = used.and_then(|code| item.get(&code)?.as_m().ok());
-                    if code.is_some_and(|code| code.contains_key("used")) {
+                    if sign_in.is_some_and(|sign_in| is_used(which, sign_in, item)) {
                         return Ok(Err(NotCounted::SignInOver));
                     }
                     Ok(Err(NotCounted::Refused(refusal(guesses_of(item)?, now))))
@@ -324,6 +393,7 @@ impl Store {
         let has = [
             (Guessed::Password, account.methods.password.is_some()),
             (Guessed::Phone, !account.methods.phones.is_empty()),
+            (Guessed::Authenticator, account.methods.authenticator.is_some()),
         ];
         for (which, _) in has.into_iter().filter(|(which, has)| *has && Some(*which) != proven) {
             let lifted = Expression::new("SET streak = :none REMOVE guessed_at", [(":none", number(0))]);

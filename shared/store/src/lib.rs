@@ -7,6 +7,7 @@
 
 mod accounts;
 mod activity;
+mod authenticators;
 mod calls;
 mod change;
 mod client;
@@ -27,10 +28,11 @@ mod sign_in;
 mod transaction;
 
 pub use activity::{Activity, Cursor, InvalidCursor, activity_of};
+pub use authenticators::{AuthenticatorEnrolment, AuthenticatorRemoval, NoneWaits, PendingAuthenticator};
 pub use client::client;
 pub use enrolment::{Ceremony, PasskeyEnrolment, PasskeyRemoval, Refused};
 pub use error::{Races, StoreError};
-pub use guessed::{Counted, Guess, KeptPassword, KeptPhones, SentCode};
+pub use guessed::{Counted, Guess, KeptAuthenticator, KeptPassword, KeptPhones, SentCode};
 pub use key_records::KeyRecords;
 pub use opened::{OpenedKeyring, OpenedTokenSigner};
 pub use password::PasswordChange;

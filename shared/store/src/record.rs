@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use postern_domain::account::{Account, IssuedRecoveryCode, LineType, Methods, Passkey, Password, Phone};
+use postern_domain::account::{
+    Account, Authenticator, IssuedRecoveryCode, LineType, Methods, Passkey, Password, Phone,
+};
 use postern_domain::activity::{Event, What};
 use postern_domain::admission::Proof;
 use postern_domain::id::{AccountId, EventId, PasskeyId, PhoneId, SessionId};
@@ -89,6 +91,8 @@ pub struct ProfileRecord {
     pub recovery_downloaded_at: Option<Timestamp>,
     /// The hash itself stands by the name ([`crate::guessed`]).
     pub password_changed_at: Option<Timestamp>,
+    /// Its secret, too.
+    pub authenticator_confirmed_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,6 +205,7 @@ pub fn profile_item(account: &Account) -> Result<Item, StoreError> {
         recovery_issued_at: account.recovery_code.as_ref().map(|code| code.issued_at),
         recovery_downloaded_at: account.recovery_code.as_ref().and_then(|code| code.downloaded_at),
         password_changed_at: account.methods.password.as_ref().map(|password| password.changed_at),
+        authenticator_confirmed_at: account.methods.authenticator.as_ref().map(|app| app.confirmed_at),
     };
     item(profile_key(&account.id), &record)
 }
@@ -321,6 +326,8 @@ pub fn account(id: &AccountId, items: Vec<Item>) -> Result<Option<Account>, Stor
     }
     let Some(profile) = profile else { return Ok(None) };
     methods.password = profile.password_changed_at.map(|changed_at| Password { changed_at });
+    methods.authenticator =
+        profile.authenticator_confirmed_at.map(|confirmed_at| Authenticator { confirmed_at });
     methods.phones.sort_by(|a, b| a.verified_at.cmp(&b.verified_at).then_with(|| a.id.cmp(&b.id)));
     methods.passkeys.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
     let forget_at = profile.forget_at.map(Timestamp::from_second).transpose();

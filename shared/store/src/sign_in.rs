@@ -6,6 +6,7 @@ use postern_domain::account::{Account, Passkey};
 use postern_domain::activity::Event;
 use postern_domain::id::{SessionId, SignInId};
 use postern_domain::session::Session;
+use postern_domain::time_step::TimeStep;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::Store;
@@ -13,7 +14,8 @@ use crate::change::unchanged;
 use crate::enrolment::{Ceremony, spent_item, spent_key};
 use crate::error::StoreError;
 use crate::guessed::{
-    Guessed, HASH, KNOWN, SentCode, before_attribute, code_attribute, guessed_key, last_phone,
+    ENDED, Guessed, HASH, KNOWN, LAST_STEP, SEALED, SentCode, before_attribute, code_attribute, guessed_key,
+    last_phone,
 };
 use crate::record::{self, number, string};
 use crate::transaction::{Expression, Transaction};
@@ -51,6 +53,8 @@ pub enum Secret<'a> {
     },
     /// Spent with the proof.
     PhoneCode(&'a SentCode),
+    /// Likewise, and with it every step before. `sealed`: the secret that the code was made of.
+    AuthenticatorStep { step: TimeStep, sealed: &'a [u8] },
 }
 
 /// The session that a sign-in ends in.
@@ -67,7 +71,8 @@ pub enum Proven {
     Done,
     /// The sign-in was used before.
     SignInOver,
-    /// The code was used, or a newer one took its place.
+    /// The code was used, or a newer one took its place; of an app: its step was used or a later one, or another secret took
+    /// the place of its own.
     SecretSpent,
 }
 
@@ -164,6 +169,24 @@ impl Store {
                     ),
                 )
             }
+            Secret::AuthenticatorStep { step, sealed } => {
+                success.push(format!(", {LAST_STEP} = :step"));
+                if new.begins.is_some() {
+                    // Another answer to it, as after one that was lost, is told that the sign-in is used.
+                    success.push(format!(", {ENDED} = :sign_in"));
+                    success.values.insert(":sign_in".to_owned(), string(new.sign_in.as_str()));
+                }
+                success.push(" REMOVE guessed_at");
+                // RFC 6238 §5.2: the same step never, nor an older one; of 50 at once the first alone.
+                let later = Expression::new(
+                    format!("{LAST_STEP} < :step AND {SEALED} = :sealed"),
+                    [
+                        (":step", number(step.number())),
+                        (":sealed", AttributeValue::B(sealed.to_vec().into())),
+                    ],
+                );
+                (Guessed::Authenticator, later)
+            }
         };
         let key = guessed_key(&account.username, which);
         writes.update_if(Condition::Secret, &self.accounts, key, success, condition)?;
@@ -178,7 +201,7 @@ impl Store {
         let has_failed = |condition| failed.iter().any(|failed| failed.condition == condition);
         if has_failed(Condition::SignIn) {
             Ok(Proven::SignInOver)
-        } else if has_failed(Condition::Secret) && which == Guessed::Phone {
+        } else if has_failed(Condition::Secret) && which != Guessed::Password {
             Ok(Proven::SecretSpent)
         } else if failed.is_empty() {
             Ok(Proven::Done)

@@ -260,6 +260,22 @@ impl Deployment {
         Ok(())
     }
 
+    /// Forgets which steps of authenticator apps were used, so that nobody waits half a minute for the next code.
+    pub async fn forget_steps(&self) -> Result<(), Failure> {
+        let apps = self.dynamodb.scan().table_name("accounts").filter_expression("sk = :app");
+        let apps = apps.expression_attribute_values(":app", AttributeValue::S("AUTHENTICATOR".to_owned()));
+        for mut item in apps.send().await?.items.unwrap_or_default() {
+            let mut key = |name: &str| item.remove(name).ok_or("an item without a key");
+            let (pk, sk) = (key("pk")?, key("sk")?);
+            let forget = self.dynamodb.update_item().table_name("accounts").key("pk", pk).key("sk", sk);
+            let forget = forget.update_expression("SET last_step = :none");
+            let forget =
+                forget.expression_attribute_values(":none", AttributeValue::N("0".to_owned())).send();
+            forget.await?;
+        }
+        Ok(())
+    }
+
     fn start_function(&self, binary: &str, services: &str) -> Result<Running, Failure> {
         let functions = &self.repository.template.functions;
         let (id, function) = functions

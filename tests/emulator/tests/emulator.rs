@@ -1,8 +1,10 @@
-//! Two people's ways through all of it, event file by event file, in the order in which it happens: one with passkeys, one
-//! with a password and phones.
+//! Three people's ways through all of it, event file by event file, in the order in which it happens: one with passkeys, one
+//! with a password and phones, one with an authenticator app.
 
 #![expect(clippy::indexing_slicing, clippy::print_stdout, reason = "a test that prints what it measured")]
 
+#[path = "walk/authenticator.rs"]
+mod authenticator;
 #[path = "walk/password_and_phone.rs"]
 mod password_and_phone;
 
@@ -71,6 +73,7 @@ async fn everything(walk: &mut Walk) -> Result<(), Failure> {
     sessions(walk, &mut device).await?;
     sign_out(walk).await?;
     password_and_phone::all_of_it(walk).await?;
+    authenticator::all_of_it(walk).await?;
     events_are_told(walk).await?;
     calls_that_do_not_open(walk).await
 }
@@ -191,6 +194,9 @@ async fn without_a_session(walk: &mut Walk) -> Result<(), Failure> {
     for binary in [
         "account-view",
         "activity-list",
+        "authenticator-confirm",
+        "authenticator-enrol",
+        "authenticator-remove",
         "passkey-enrol",
         "passkey-enrol-options",
         "passkey-remove",
@@ -212,6 +218,9 @@ async fn without_a_session(walk: &mut Walk) -> Result<(), Failure> {
     }
     walk.send("account-view.stale-session", (401, "not_signed_in"), |_| {}).await?;
     for binary in [
+        "authenticator-confirm",
+        "authenticator-enrol",
+        "authenticator-remove",
         "passkey-enrol-options",
         "passkey-remove",
         "password-set",

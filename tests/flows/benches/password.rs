@@ -1,4 +1,5 @@
-//! `cargo bench -p flows --bench password`: what a sign-in by password and phone costs.
+//! `cargo bench -p flows --bench password`: what a sign-in by password and phone costs, and beside it one by password and a
+//! code of an authenticator app. The codes are made by `oathtool` (Debian: oathtool), outside of what is measured.
 //!
 //! Over HTTP against a local run in this process. "Step" is the processor time of the steps' own code, as
 //! [`postern_local::Meter`] counts it; the hash is made on a thread of its own, which that does not see, so
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use cpu_time::ThreadTime;
-use flows::{Answer, Portal};
+use flows::{Answer, App, Portal};
 use hdrhistogram::Histogram;
 use postern_local::{LocalRun, Options};
 use serde_json::{Value, json};
@@ -65,9 +66,9 @@ async fn main() {
     let options = Options { port: 0, data: folder.path().to_owned(), fresh: false, unlimited: true };
     let local = LocalRun::start(&options).await.unwrap();
     let portal = Portal::at(local.address().port());
-    let people: Vec<u32> = (0..PEOPLE).collect();
-    for person in &people {
-        set_up(&portal, *person).await;
+    let mut people = Vec::new();
+    for person in 0..PEOPLE {
+        people.push((person, set_up(&portal, person).await));
     }
     let before = bare();
     let mut rows = [
@@ -76,12 +77,15 @@ async fn main() {
         Row::new("send a text", "phone-code-send", 0),
         Row::new("wrong code", "phone-code-verify", 0),
         Row::new("right code, signs in", "phone-code-verify", 0),
+        Row::new("wrong code of the app", "authenticator-sign-in", 0),
+        Row::new("right code of it, signs in", "authenticator-sign-in", 0),
     ];
     for _ in 0..ROUNDS {
         // Beyond the limits of a number and an account.
         portal.clock(&json!({ "advance_seconds": 4 * 3600 })).await;
-        for person in &people {
+        for (person, app) in &people {
             sign_in(&local, &portal, *person, &mut rows).await;
+            sign_in_by_app(&local, &portal, *person, app, &mut rows).await;
         }
     }
     let hash = (before + bare()) / 2;
@@ -90,14 +94,9 @@ async fn main() {
         "{:<30} {:>10} {:>8} {:>10} {:>10} {:>10} {:>9}",
         "operation", "step CPU", "hashes", "Argon2id", "p50", "p99", "AWS calls"
     );
-    let (mut in_steps, mut in_hashes) = (Duration::ZERO, Duration::ZERO);
     for row in &rows {
         let step = row.cpu / row.times;
         let hashed = hash * row.hashes;
-        if !row.name.starts_with("wrong") {
-            in_steps += step;
-            in_hashes += hashed;
-        }
         println!(
             "{:<30} {:>10} {:>8} {:>9.0}% {:>10} {:>10} {:>9.2}",
             row.name,
@@ -109,10 +108,17 @@ async fn main() {
             row.calls as f64 / f64::from(row.times),
         );
     }
-    println!(
-        "\na whole sign-in: {in_steps:.1?} of steps and {in_hashes:.1?} of Argon2id, which is {:.0}% of both",
-        share(in_hashes, in_steps)
-    );
+    println!();
+    for (way, places) in [("password and phone", &[1, 2, 4][..]), ("password and app", &[1, 6])] {
+        let of_it = || places.iter().map(|place| &rows[*place]);
+        let steps: Duration = of_it().map(|row| row.cpu / row.times).sum();
+        let hashes: Duration = of_it().map(|row| hash * row.hashes).sum();
+        let calls: f64 = of_it().map(|row| row.calls as f64 / f64::from(row.times)).sum();
+        println!(
+            "a whole sign-in by {way}: {steps:.1?} of steps and {hashes:.1?} of Argon2id, which is {:.0}% of both; {calls:.2} AWS calls",
+            share(hashes, steps)
+        );
+    }
     in_flight(&portal).await;
     local.stop().await;
 }
@@ -125,7 +131,7 @@ fn number(person: u32) -> String {
     format!("+1212555{:04}", 2000 + person)
 }
 
-async fn set_up(portal: &Portal, person: u32) {
+async fn set_up(portal: &Portal, person: u32) -> App {
     let body = json!({ "username": name(person), "email": "somebody@clinic.example", "password": PASSWORD });
     let session = portal.post("/v1/accounts", &body).send().await.expect(201).new_session();
     let body = json!({ "number": number(person), "channel": "text" });
@@ -135,6 +141,12 @@ async fn set_up(portal: &Portal, person: u32) {
     portal.post(&path, &code).session(&session).send().await.expect(200);
     portal.post("/v1/account/recovery-code", &json!({})).session(&session).send().await.expect(201);
     portal.get("/v1/account/recovery-code").session(&session).send().await.expect(200);
+    let app = "/v1/account/authenticator";
+    let begun = portal.post(app, &json!({})).session(&session).send().await.expect(201).json();
+    let scanned = App::scan(begun["uri"].as_str().unwrap());
+    let code = json!({ "code": scanned.code_at(portal.now().await).await });
+    portal.post(&format!("{app}/confirm"), &code).session(&session).send().await.expect(200);
+    scanned
 }
 
 fn name(person: u32) -> String {
@@ -148,8 +160,8 @@ async fn code(portal: &Portal, person: u32) -> String {
     texts[0]["body"].as_str().unwrap()[..6].to_owned()
 }
 
-async fn sign_in(local: &LocalRun, portal: &Portal, person: u32, rows: &mut [Row; 5]) {
-    let [wrong, right, send, mistyped, verify] = rows;
+async fn sign_in(local: &LocalRun, portal: &Portal, person: u32, rows: &mut [Row; 7]) {
+    let [wrong, right, send, mistyped, verify, ..] = rows;
     let password = |password: &str| {
         portal.post("/v1/sign-in/password", &json!({ "username": name(person), "password": password }))
     };
@@ -164,6 +176,21 @@ async fn sign_in(local: &LocalRun, portal: &Portal, person: u32, rows: &mut [Row
     };
     mistyped.run(local, verified(other)).await.expect(401);
     let signed_in: Value = verify.run(local, verified(&code)).await.expect(200).json();
+    assert_eq!(signed_in["status"], "signed_in");
+}
+
+/// After the password, which is measured already.
+async fn sign_in_by_app(local: &LocalRun, portal: &Portal, person: u32, app: &App, rows: &mut [Row; 7]) {
+    let [.., wrong, right] = rows;
+    let body = json!({ "username": name(person), "password": PASSWORD });
+    let next = portal.post("/v1/sign-in/password", &body).send().await.expect(200).json();
+    let code = app.code_at(portal.now().await).await;
+    let other = if code == "000000" { "000001" } else { "000000" };
+    let given = |code: &str| {
+        portal.post("/v1/sign-in/authenticator", &json!({ "sign_in": next["sign_in"], "code": code }))
+    };
+    wrong.run(local, given(other)).await.expect(401);
+    let signed_in: Value = right.run(local, given(&code)).await.expect(200).json();
     assert_eq!(signed_in["status"], "signed_in");
 }
 

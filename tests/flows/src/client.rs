@@ -96,6 +96,12 @@ impl Portal {
         self.clock(&serde_json::json!({ "advance_seconds": seconds, "frozen": true })).await;
     }
 
+    /// What every function sees as the present.
+    pub async fn now(&self) -> jiff::Timestamp {
+        let shown = self.get("/dev/clock").send().await.expect(200).json();
+        shown["now"].as_str().unwrap().parse().unwrap()
+    }
+
     /// `POST /dev/faults`; an empty list heals.
     pub async fn faults(&self, faults: &Value) {
         self.post("/dev/faults", faults).send().await.expect(200);

@@ -15,6 +15,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod app;
 mod authenticator;
 mod binary;
 mod client;
@@ -23,11 +24,13 @@ mod person;
 mod run;
 mod software_key;
 
+pub use app::App;
 pub use authenticator::{Assertion, Attestation, BE, BS, HandMade, UP, UV};
 pub use binary::{Binary, Exit};
 pub use client::{Answer, Call, Portal, cookie_of};
 pub use person::{
-    PASSWORD, Person, landline, mobile, registered, set_up, somebody, with_passkey, with_password, with_phone,
+    PASSWORD, Person, landline, mobile, registered, set_up, somebody, with_app, with_passkey, with_password,
+    with_phone,
 };
 pub use run::{Run, T0};
 pub use software_key::SoftwareKey;

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Call, HandMade, Portal};
+use crate::{Answer, App, Call, HandMade, Portal};
 
 /// Someone with a browser: the API, and the cookie that the browser keeps.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub struct Person {
     pub password: String,
     /// The phone that was added last, in E.164; empty: none.
     pub number: String,
+    pub app: Option<App>,
 }
 
 /// A password that is long enough, and nobody's name.
@@ -139,6 +140,40 @@ impl Person {
         pending["id"].as_str().unwrap().to_owned()
     }
 
+    /// Has a secret drawn for an authenticator app.
+    pub async fn begin_app(&mut self) -> Answer {
+        self.post("/v1/account/authenticator", &json!({})).await
+    }
+
+    pub async fn confirm_app(&mut self, code: &str) -> Answer {
+        self.post("/v1/account/authenticator/confirm", &json!({ "code": code })).await
+    }
+
+    /// Scans a new secret and confirms it, and uses it from then on. Answers the account.
+    pub async fn add_app(&mut self) -> Value {
+        let begun = self.begin_app().await.expect(201).json();
+        let app = App::scan(begun["uri"].as_str().unwrap());
+        let code = app.code_at(self.portal.now().await).await;
+        self.app = Some(app);
+        self.confirm_app(&code).await.expect(200).json()
+    }
+
+    /// What their app shows now.
+    pub async fn app_code(&self) -> String {
+        self.app.as_ref().expect("an app").code_at(self.portal.now().await).await
+    }
+
+    /// Begins a sign-in by a code of the app.
+    pub async fn by_app(&mut self, code: &str) -> Answer {
+        let body = json!({ "username": self.username, "code": code });
+        self.post("/v1/sign-in/authenticator", &body).await
+    }
+
+    /// Goes on by a code of the app.
+    pub async fn by_app_in(&mut self, sign_in: &Value, code: &str) -> Answer {
+        self.post("/v1/sign-in/authenticator", &json!({ "sign_in": sign_in, "code": code })).await
+    }
+
     /// Begins a sign-in by password.
     pub async fn by_password(&mut self) -> Answer {
         let body = json!({ "username": self.username, "password": self.password });
@@ -204,6 +239,7 @@ pub fn somebody(portal: &Portal) -> Person {
         username,
         password: String::new(),
         number: String::new(),
+        app: None,
     }
 }
 
@@ -241,6 +277,18 @@ pub async fn with_password(portal: &Portal) -> Person {
 /// another code.
 pub async fn with_phone(portal: &Portal, number: &str) -> Person {
     let mut person = with_password(portal).await;
+    let channel = if is_landline(number) { "call" } else { "text" };
+    person.add_phone(number, channel).await;
+    person.take_code().await;
+    portal.wait(30).await;
+    person
+}
+
+/// A person with an authenticator app and a phone, whose account is ready, signed in by registering. The phone is free for
+/// another code, and the app shows one that was not used.
+pub async fn with_app(portal: &Portal, number: &str) -> Person {
+    let mut person = registered(portal).await;
+    person.add_app().await;
     let channel = if is_landline(number) { "call" } else { "text" };
     person.add_phone(number, channel).await;
     person.take_code().await;

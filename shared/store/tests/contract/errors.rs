@@ -18,8 +18,9 @@ use serde_json::json;
 
 use crate::canned::{Answer, Canned};
 use crate::tables::{
-    ACCOUNTS, ATTEMPTS, Item, NOW, RECOVERY_CODES, Tables, account, ceremony, enrol_phone, event, guess_code,
-    guess_password, passkey, pending, phone, prove, send, sending, sent, session, sign_in_id, signed_in,
+    ACCOUNTS, ATTEMPTS, Item, NOW, RECOVERY_CODES, Tables, account, ceremony, enrol_authenticator,
+    enrol_phone, event, guess_app, guess_code, guess_password, passkey, pending, pending_authenticator,
+    phone, prove, send, sending, sent, session, sign_in_id, signed_in,
 };
 
 const CANARY: &str = "canary";
@@ -239,12 +240,14 @@ async fn a_record_that_counts_and_cannot_be_read_is_an_error() {
     for _ in 0..2 {
         guess_code(store, username, &sign_in_id(1), NOW).await;
         guess_password(store, username, NOW).await;
+        guess_app(store, username, &sign_in_id(1), NOW).await;
     }
+    store.keep_pending_authenticator(&session.id, &pending_authenticator(2)).await.unwrap();
     store.keep_pending_phone(&session.id, &pending(&phone(2))).await.unwrap();
     store.claim_call("call", "claimant", NOW).await.unwrap();
     let mut noticed = BTreeSet::new();
     let before = tables.contents().await;
-    let kinds = ["NAME#", "LIMIT#", "PHONE-ENROLMENT#", "CALL#"];
+    let kinds = ["NAME#", "LIMIT#", "PHONE-ENROLMENT#", "AUTHENTICATOR-ENROLMENT#", "CALL#"];
     let counting = before.iter().filter(|((_, pk, _), _)| kinds.iter().any(|kind| pk.starts_with(kind)));
     for ((table, pk, sk), item) in counting {
         for name in item.keys().filter(|name| !["pk", "sk", "v"].contains(&name.as_str())) {
@@ -261,6 +264,7 @@ async fn a_record_that_counts_and_cannot_be_read_is_an_error() {
                 let errors = [
                     store.guess_password(username, NOW).await.err(),
                     store.guess_phone_code(username, &sign_in_id(1), NOW).await.err(),
+                    store.guess_authenticator(username, &sign_in_id(1), NOW).await.err(),
                     store.phones_of(username, later).await.err(),
                     store.count_enrolment(&account.id, &to(3), later).await.err(),
                     store.uncount_send(&to(1), NOW).await.err(),
@@ -268,6 +272,8 @@ async fn a_record_that_counts_and_cannot_be_read_is_an_error() {
                     prove(store, &account, Secret::PhoneCode(&code), &sign_in_id(1), None).await.err(),
                     store.guess_pending_phone(&session.id, &phone(2).id, NOW).await.err(),
                     enrol_phone(store, &account, &session, &phone(2)).await.err(),
+                    store.guess_pending_authenticator(&session.id, NOW).await.err(),
+                    enrol_authenticator(store, &account, &session, 2).await.err(),
                     store.claim_call("call", "another", NOW).await.err(),
                 ];
                 for error in errors.into_iter().flatten() {
@@ -296,7 +302,12 @@ async fn a_record_that_counts_and_cannot_be_read_is_an_error() {
         ["channel", "country", "delete_", "expires_", "guesses", "line_", "number", "tag", "version"];
     let expected: BTreeSet<_> = by_name
         .iter()
-        .flat_map(|name| [format!("PASSWORD {name}"), format!("PHONE {name}")])
+        .flat_map(|name| ["PASSWORD", "PHONE", "AUTHENTICATOR"].map(|which| format!("{which} {name}")))
+        .chain(["last_", "sealed"].map(|name| format!("AUTHENTICATOR {name}")))
+        .chain(
+            ["delete_", "expires_", "guesses", "sealed"]
+                .map(|name| format!("AUTHENTICATOR-ENROLMENT {name}")),
+        )
         .chain(of_codes)
         .chain(waiting.map(|name| format!("PHONE-ENROLMENT {name}")))
         .collect();

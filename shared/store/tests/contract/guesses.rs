@@ -13,21 +13,22 @@ use secrecy::ExposeSecret;
 use crate::racing::{RACERS, at_once, count, for_any};
 
 use crate::tables::{
-    ACCOUNTS, Item, NOW, Tables, account, add_phone, enrol, event, guess_code, guess_password, hash, number,
-    passkey, phone, prove, proven, registration, remove_phone, send, sending, sent, session, set_password,
-    sign_in_by_passkey, sign_in_id,
+    ACCOUNTS, Item, NOW, Tables, account, add_authenticator, add_phone, enrol, event, guess_app, guess_code,
+    guess_password, hash, number, passkey, phone, prove, proven, registration, remove_authenticator,
+    remove_phone, sealed, send, sending, sent, session, set_password, sign_in_by_passkey, sign_in_id,
+    step_after,
 };
 
 const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
 
-const BOTH: [&str; 2] = ["PASSWORD", "PHONE"];
+const EACH: [&str; 3] = ["PASSWORD", "PHONE", "AUTHENTICATOR"];
 
 /// Guesses at what stands in `which`. None: it was taken.
 async fn refused(store: &Store, username: &Username, which: &str, now: Timestamp) -> Option<Standing> {
-    let standing = if which == "PASSWORD" {
-        of(store.guess_password(username, now).await.unwrap())
-    } else {
-        of(store.guess_phone_code(username, &sign_in_id(1), now).await.unwrap())
+    let standing = match which {
+        "PASSWORD" => of(store.guess_password(username, now).await.unwrap()),
+        "PHONE" => of(store.guess_phone_code(username, &sign_in_id(1), now).await.unwrap()),
+        _ => of(store.guess_authenticator(username, &sign_in_id(1), now).await.unwrap()),
     };
     standing.err()
 }
@@ -66,25 +67,25 @@ mod racing {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn at_a_name_that_nobody_has() {
         let tables = Tables::new().await;
-        for which in BOTH {
+        for which in EACH {
             five_are_taken(&tables, &"nobody".parse().unwrap(), which).await;
         }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn at_an_account_without_either() {
+    async fn at_an_account_without_any() {
         let tables = Tables::new().await;
         let (account, _) = tables.enrolled(1).await;
-        for which in BOTH {
+        for which in EACH {
             five_are_taken(&tables, &account.username, which).await;
         }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn at_an_account_with_both() {
+    async fn at_an_account_with_everything() {
         let tables = Tables::new().await;
         let (account, _) = tables.with_everything(1).await;
-        for which in BOTH {
+        for which in EACH {
             five_are_taken(&tables, &account.username, which).await;
         }
     }
@@ -178,7 +179,7 @@ fn a_guess_is_taken_just_when_the_authenticator_is_open() {
         let guesses = Guesses { streak, failures: streak + lifted, last_at: ever.then_some(NOW) };
         // Around the end of the lock, also by parts of a millisecond.
         let now = NOW + lock_after(streak).unwrap_or_default() + SignedDuration::from_nanos(off);
-        let (username, which): (Username, _) = ("nobody".parse().unwrap(), BOTH[which]);
+        let (username, which): (Username, _) = ("nobody".parse().unwrap(), EACH[which]);
         let mut item = Item::from([
             ("pk".to_owned(), AttributeValue::S(format!("NAME#{}", username.as_str()))),
             ("sk".to_owned(), AttributeValue::S(which.to_owned())),
@@ -216,7 +217,7 @@ async fn every_lock_ends_to_the_millisecond() {
     let tables = Tables::new().await;
     let (account, _) = tables.with_everything(1).await;
     for username in [account.username, "nobody".parse().unwrap()] {
-        for which in BOTH {
+        for which in EACH {
             let mut now = NOW;
             for _ in 1..FREE_GUESSES {
                 assert_eq!(refused(&tables.store, &username, which, now).await, None);
@@ -249,12 +250,16 @@ async fn a_hundred_disable_whatever_was_lifted_and_setting_it_anew_enables() {
                 guess_code(&tables.store, username, &sign_in_id(1), NOW).await.guesses.failures,
                 failures
             );
+            assert_eq!(
+                guess_app(&tables.store, username, &sign_in_id(1), NOW).await.guesses.failures,
+                failures
+            );
         }
         assert!(sign_in_by_passkey(&tables.store, &account, 1, number + 4000).await.unwrap());
     }
     assert_eq!(failures, DISABLED_AT);
     let years_later = NOW + SignedDuration::from_hours(24 * 365 * 5);
-    for which in BOTH {
+    for which in EACH {
         for now in [NOW, years_later] {
             assert_eq!(
                 refused(&tables.store, username, which, now).await,
@@ -283,31 +288,39 @@ async fn a_hundred_disable_whatever_was_lifted_and_setting_it_anew_enables() {
     let account = tables.account(&account.id).await;
     assert!(add_phone(&tables.store, &account, &session, &phone(2)).await.unwrap());
     assert_eq!(refused(&tables.store, username, "PHONE", NOW).await, None);
+
+    // Likewise the authenticator.
+    let account = tables.account(&account.id).await;
+    remove_authenticator(&tables.store, &account, &session).await.unwrap();
+    assert_eq!(refused(&tables.store, username, "AUTHENTICATOR", NOW).await, Some(Standing::Disabled));
+    let account = tables.account(&account.id).await;
+    assert!(add_authenticator(&tables.store, &account, &session, 2).await.unwrap());
+    assert_eq!(refused(&tables.store, username, "AUTHENTICATOR", NOW).await, None);
 }
 
 #[tokio::test]
 async fn a_passkey_lifts_the_locks_of_what_the_account_has() {
     let tables = Tables::new().await;
     let (account, _) = tables.with_everything(1).await;
-    for which in BOTH {
+    for which in EACH {
         for _ in 0..FREE_GUESSES {
             assert_eq!(refused(&tables.store, &account.username, which, NOW).await, None);
         }
         assert!(refused(&tables.store, &account.username, which, NOW).await.is_some());
     }
     assert!(sign_in_by_passkey(&tables.store, &account, 1, 4000).await.unwrap());
-    for which in BOTH {
+    for which in EACH {
         let item = tables.by_name(&account.username, which).await;
         assert_eq!((counts(&item), item.get("guessed_at")), ((0, 5), None));
         assert_eq!(refused(&tables.store, &account.username, which, NOW).await, None);
     }
     // What stands by the name of an account without them is nobody's.
     let (without, _) = tables.enrolled(2).await;
-    for which in BOTH {
+    for which in EACH {
         assert_eq!(refused(&tables.store, &without.username, which, NOW).await, None);
     }
     assert!(sign_in_by_passkey(&tables.store, &without, 2, 4001).await.unwrap());
-    for which in BOTH {
+    for which in EACH {
         assert_eq!(counts(&tables.by_name(&without.username, which).await), (1, 1));
     }
 }
@@ -318,7 +331,7 @@ async fn a_right_answer_starts_its_own_count_anew() {
     let (account, _) = tables.with_everything(1).await;
     let username = &account.username;
     let both = async || {
-        let [password, phone] = BOTH.map(|which| tables.by_name(username, which));
+        let [password, phone] = ["PASSWORD", "PHONE"].map(|which| tables.by_name(username, which));
         (counts(&password.await), counts(&phone.await))
     };
     for _ in 0..3 {
@@ -347,6 +360,16 @@ async fn a_right_answer_starts_its_own_count_anew() {
         prove(&tables.store, &account, Secret::PhoneCode(&code), &sign_in_id(1), Some(5000)).await.unwrap();
     assert_eq!((outcome, both().await), (Proven::Done, ((0, 5), (0, 0))));
     assert!(!tables.by_name(username, "PHONE").await.contains_key("guessed_at"));
+    // An authenticator's lifts nobody else's.
+    for _ in 0..FREE_GUESSES {
+        guess_password(&tables.store, username, NOW).await;
+        guess_app(&tables.store, username, &sign_in_id(2), NOW).await;
+    }
+    let of_app = Secret::AuthenticatorStep { step: step_after(1), sealed: &sealed(1) };
+    let outcome = prove(&tables.store, &account, of_app, &sign_in_id(2), None).await.unwrap();
+    assert_eq!((outcome, both().await), (Proven::Done, ((5, 10), (0, 0))));
+    let item = tables.by_name(username, "AUTHENTICATOR").await;
+    assert_eq!((counts(&item), item.contains_key("guessed_at")), ((0, 0), false));
 }
 
 #[tokio::test]
@@ -369,7 +392,7 @@ async fn what_is_nobodys_is_forgotten_and_what_is_somebodys_never() {
     let (without, _) = tables.enrolled(2).await;
     let in_400_days = NOW.as_second() + 400 * 24 * 3600;
     for username in [&nobody, &without.username] {
-        for which in BOTH {
+        for which in EACH {
             for later in 0..3 {
                 let now = NOW + SignedDuration::from_hours(later);
                 assert_eq!(refused(&tables.store, username, which, now).await, None);
@@ -391,14 +414,14 @@ async fn what_is_nobodys_is_forgotten_and_what_is_somebodys_never() {
     let code = sent(2, &phone(1), NOW);
     let sending = sending(&account.username, 3);
     send(&tables.store, Some(&account), &sending, &sign_in_id(1), &code, NOW).await.unwrap().unwrap();
-    for which in BOTH {
+    for which in EACH {
         assert_eq!(refused(&tables.store, &account.username, which, NOW).await, None);
         assert!(tables.by_name(&account.username, which).await["forget_at"].is_null(), "{which}");
     }
     let secret = Secret::Password { rehashed: None };
     prove(&tables.store, &account, secret, &sign_in_id(2), None).await.unwrap();
     prove(&tables.store, &account, Secret::PhoneCode(&code), &sign_in_id(1), Some(5000)).await.unwrap();
-    for which in BOTH {
+    for which in EACH {
         assert!(tables.by_name(&account.username, which).await["forget_at"].is_null(), "{which}");
     }
 }
@@ -409,7 +432,7 @@ async fn what_was_guessed_before_there_was_anything_to_guess_is_nobodys() {
     let tables = Tables::new().await;
     let (account, session) = tables.registered(1).await;
     let username = &account.username;
-    for which in BOTH {
+    for which in EACH {
         for _ in 0..FREE_GUESSES {
             assert_eq!(refused(&tables.store, username, which, NOW).await, None);
         }
@@ -417,7 +440,9 @@ async fn what_was_guessed_before_there_was_anything_to_guess_is_nobodys() {
     set_password(&tables.store, &account, &session, 1).await.unwrap();
     let account = tables.account(&account.id).await;
     assert!(add_phone(&tables.store, &account, &session, &phone(1)).await.unwrap());
-    for which in BOTH {
+    let account = tables.account(&account.id).await;
+    assert!(add_authenticator(&tables.store, &account, &session, 1).await.unwrap());
+    for which in EACH {
         let item = tables.by_name(username, which).await;
         assert_eq!((counts(&item), item.get("guessed_at")), ((0, 0), None), "{which}");
         assert!(item["forget_at"].is_null(), "{which}");

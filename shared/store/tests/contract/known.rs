@@ -40,6 +40,7 @@ async fn an_account_with_everything_comes_back() {
     let account = tables.account(&account.id).await;
     let methods = &account.methods;
     assert_eq!((methods.passkeys.len(), methods.phones.len(), methods.password.is_some()), (2, 2, true));
+    assert!(methods.authenticator.is_some());
     assert!(account.holds_recovery_code() && account.forget_at.is_none());
 
     let of_phones = guess_code(store, &account.username, &sign_in_id(1), NOW).await.kept.unwrap();

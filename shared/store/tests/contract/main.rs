@@ -11,6 +11,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod authenticators;
 mod calls;
 mod canned;
 mod codes;

@@ -15,12 +15,13 @@ use postern_domain::id::{AccountId, EventId, PasskeyId, PhoneId, SessionId, Sign
 use postern_domain::name::Username;
 use postern_domain::one_time_code::SENT_CODE_LIVES;
 use postern_domain::session::{Origin, Session};
+use postern_domain::time_step::TimeStep;
 use postern_keys::VersionedMac;
 use postern_store::{
-    Beginning, Ceremony, Counted, Guess, KeptPassword, KeptPhones, KeyRecords, NotNow, PasskeyEnrolment,
-    PasskeySignIn, PasswordChange, PendingPhone, PhoneEnrolment, PhoneRemoval, Proof as Answer, Proven,
-    RecoveryCodes, Registered, Registration, SealedCode, Secret, Sending, SentCode, SignInCode, Store,
-    StoreError,
+    AuthenticatorEnrolment, AuthenticatorRemoval, Beginning, Ceremony, Counted, Guess, KeptAuthenticator,
+    KeptPassword, KeptPhones, KeyRecords, NotNow, PasskeyEnrolment, PasskeySignIn, PasswordChange,
+    PendingAuthenticator, PendingPhone, PhoneEnrolment, PhoneRemoval, Proof as Answer, Proven, RecoveryCodes,
+    Registered, Registration, SealedCode, Secret, Sending, SentCode, SignInCode, Store, StoreError,
 };
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -126,11 +127,21 @@ impl Tables {
         (self.account(&account.id).await, session)
     }
 
-    /// Registers, and adds a passkey, a password and a phone, each of this number, and a code that was looked at.
+    /// Registers, and adds an authenticator: `sealed(number)`, confirmed in [`STEP`].
+    pub async fn with_authenticator(&self, number: u32) -> (Account, Session) {
+        let (account, session) = self.registered(number).await;
+        assert!(add_authenticator(&self.store, &account, &session, number).await.unwrap());
+        (self.account(&account.id).await, session)
+    }
+
+    /// Registers, and adds a passkey, an authenticator, a password and a phone, each of this number, and a code that was
+    /// looked at.
     pub async fn with_everything(&self, number: u32) -> (Account, Session) {
         let (account, session) = self.with_code(number).await;
         let looked = event_of(&account, event(number + 1200, What::RecoveryCodeDownloaded));
         self.codes.mark_downloaded(&account, code(number).issued_at, &looked).await.unwrap();
+        let account = self.account(&account.id).await;
+        assert!(add_authenticator(&self.store, &account, &session, number).await.unwrap());
         let account = self.account(&account.id).await;
         set_password(&self.store, &account, &session, number).await.unwrap();
         let account = self.account(&account.id).await;
@@ -138,7 +149,7 @@ impl Tables {
         (self.account(&account.id).await, session)
     }
 
-    /// What stands by a name for its password (`PASSWORD`) or its codes by phone (`PHONE`).
+    /// What stands by a name for its password (`PASSWORD`), its codes by phone (`PHONE`) or its app (`AUTHENTICATOR`).
     pub async fn by_name(&self, username: &Username, which: &str) -> Item {
         let found = self.client.get_item().table_name(ACCOUNTS).consistent_read(true);
         let found = found
@@ -359,6 +370,74 @@ pub async fn remove_phone(
 ) -> Result<(), StoreError> {
     let event = event_of(account, event(3000, What::PhoneRemoved));
     store.remove_phone(PhoneRemoval { account, phone, proven: session, event: &event }, NOW).await
+}
+
+/// The step in which every authenticator here is confirmed.
+pub const STEP: TimeStep = TimeStep::new(58_027_680);
+
+pub fn step_after(steps: u64) -> TimeStep {
+    TimeStep::new(STEP.number() + steps)
+}
+
+/// The secret of an authenticator, sealed for its account.
+pub fn sealed(number: u32) -> Vec<u8> {
+    format!("sealed for the account {number}").into_bytes()
+}
+
+/// The same, sealed for the enrolment.
+pub fn pending_authenticator(number: u32) -> PendingAuthenticator {
+    let sealed = format!("sealed for the enrolment {number}").into_bytes();
+    PendingAuthenticator { sealed, expires_at: NOW + SENT_CODE_LIVES }
+}
+
+/// Has `sealed(number)` wait, and confirms it.
+pub async fn add_authenticator(
+    store: &Store,
+    account: &Account,
+    session: &Session,
+    number: u32,
+) -> Result<bool, StoreError> {
+    store.keep_pending_authenticator(&session.id, &pending_authenticator(number)).await.unwrap();
+    enrol_authenticator(store, account, session, number).await
+}
+
+/// Confirms what waits, `number` milliseconds after [`NOW`]. `session` stays as it is.
+pub async fn enrol_authenticator(
+    store: &Store,
+    account: &Account,
+    session: &Session,
+    number: u32,
+) -> Result<bool, StoreError> {
+    let changed = account.with_authenticator(NOW + SignedDuration::from_millis(i64::from(number)));
+    let event = event_of(account, event(number + 6000, What::AuthenticatorAdded));
+    let new = AuthenticatorEnrolment {
+        account,
+        changed: &changed,
+        pending: &pending_authenticator(number),
+        sealed: sealed(number),
+        step: STEP,
+        proven: session,
+        event: &event,
+    };
+    store.enrol_authenticator(new).await
+}
+
+pub async fn remove_authenticator(
+    store: &Store,
+    account: &Account,
+    session: &Session,
+) -> Result<(), StoreError> {
+    let event = event_of(account, event(7000, What::AuthenticatorRemoved));
+    store.remove_authenticator(AuthenticatorRemoval { account, proven: session, event: &event }, NOW).await
+}
+
+pub async fn guess_app(
+    store: &Store,
+    username: &Username,
+    sign_in: &SignInId,
+    now: Timestamp,
+) -> Guess<KeptAuthenticator> {
+    taken(store.guess_authenticator(username, sign_in, now).await.unwrap())
 }
 
 /// Sets `hash(number)`; `session` goes over to the account's new generation.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Walk, at_id};
 
-const MOBILE: &str = "+12125550123";
+pub const MOBILE: &str = "+12125550123";
 const LANDLINE: &str = "+12125550167";
 /// Of `password-set.json` and `password-sign-in.json`.
 const PASSWORD: &str = "nine loud geese land";
@@ -103,7 +103,7 @@ async fn a_landline(walk: &mut Walk) -> Result<String, Failure> {
     Ok(id)
 }
 
-async fn confirm(walk: &mut Walk, id: &str, code: &str, expected: (u16, &str)) -> Result<Value, Failure> {
+pub async fn confirm(walk: &mut Walk, id: &str, code: &str, expected: (u16, &str)) -> Result<Value, Failure> {
     let session = json!([walk.session]);
     let reply = walk.send("phone-confirm", expected, |event| {
         event["cookies"] = session;
@@ -144,18 +144,18 @@ fn words(ssml: &str) -> String {
 }
 
 /// The last line binds the code to the portal: `@portal.example #123456`.
-fn code_of_text(walk: &mut Walk, text: Option<&String>) -> Result<String, Failure> {
+pub fn code_of_text(walk: &mut Walk, text: Option<&String>) -> Result<String, Failure> {
     let text = text.ok_or("no text went out")?;
     let bound = text.lines().last().and_then(|line| line.strip_prefix("@portal.example #"));
     walk.expect(text.chars().count() <= 160, "the text does not fit one message");
     Ok(bound.ok_or_else(|| format!("no code in {text:?}"))?.to_owned())
 }
 
-fn other_than(code: &str) -> String {
+pub fn other_than(code: &str) -> String {
     if code == "000000" { "000001".to_owned() } else { "000000".to_owned() }
 }
 
-async fn recovery_code(walk: &mut Walk) -> Result<(), Failure> {
+pub async fn recovery_code(walk: &mut Walk) -> Result<(), Failure> {
     let issued = walk.send_signed_in("recovery-code-issue", (201, "")).await?.json();
     walk.send_signed_in("recovery-code-download", (200, "")).await?;
     let code = issued["code"].as_str().unwrap_or_default().to_owned();
@@ -282,14 +282,14 @@ async fn locked_out(walk: &mut Walk) -> Result<(), Failure> {
     Ok(())
 }
 
-fn is_signed_in(walk: &mut Walk, result: &Value) {
+pub fn is_signed_in(walk: &mut Walk, result: &Value) {
     walk.expect(result["status"] == "signed_in", &format!("not signed in but {}", result["status"]));
     walk.expect(result["account"]["ready"] == true, "the account is not ready");
     secret(walk, &result["access_token"]);
 }
 
 /// Keeps an eye on it from here on.
-fn secret(walk: &mut Walk, value: &Value) -> String {
+pub fn secret(walk: &mut Walk, value: &Value) -> String {
     let text = value.as_str().unwrap_or_default().to_owned();
     walk.secrets.push(text.clone());
     text

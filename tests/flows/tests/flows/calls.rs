@@ -1,6 +1,6 @@
 //! What each step calls, counted: a person waits for every one of them.
 
-use flows::{Answer, HandMade, PASSWORD, Person, Run, mobile, set_up, somebody, with_phone};
+use flows::{Answer, App, HandMade, PASSWORD, Person, Run, mobile, set_up, somebody, with_app, with_phone};
 use serde_json::{Value, json};
 
 use crate::faults::{OPERATIONS, calls, settled};
@@ -105,6 +105,59 @@ async fn a_sign_in_by_password_and_phone() {
         ["GetItem", "Publish", "PutItem", "SendVoiceMessage", "TransactWriteItems"],
         "its own three, and two by `voice-call`"
     );
+}
+
+/// A wrong code is one call, a right one two, whoever has the name and wherever in a sign-in it comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_by_a_code_of_the_app() {
+    let run = Run::unlimited().await;
+    let number = mobile(4);
+    let mut known = with_app(&run, &number).await;
+    known.set_password(PASSWORD).await.expect(200);
+    // What is known by the name is brought up to date by the first sign-ins after a change, and the keys are opened.
+    let code = known.app_code().await;
+    let next = known.signed_out().by_app(&code).await.expect(200).json();
+    known.signed_out().prove_phone(&next["sign_in"], "text").await.expect(200);
+    known.signed_out().by_password().await.expect(200);
+    run.wait(30).await;
+    let mut person = known.signed_out();
+    let code = known.app_code().await;
+    let (answer, calls) = made(&run, false, somebody(&run).by_app(&code)).await;
+    answer.problem(401, "wrong_credentials");
+    assert_eq!(calls, ["UpdateItem"]);
+    let (answer, calls) = made(&run, false, person.by_app(&code)).await;
+    let next = answer.expect(200).json();
+    assert_eq!(calls, ["TransactWriteItems", "UpdateItem"]);
+    // Used: as wrong as any other.
+    let (answer, calls) = made(&run, false, person.by_app_in(&next["sign_in"], &code)).await;
+    answer.problem(401, "wrong_credentials");
+    assert_eq!(calls, ["UpdateItem"]);
+    run.wait(30).await;
+    let next = person.by_password().await.expect(200).json();
+    let code = known.app_code().await;
+    let (answer, calls) = made(&run, true, person.by_app_in(&next["sign_in"], &code)).await;
+    assert_eq!(answer.expect(200).json()["status"], Value::from("signed_in"));
+    assert_eq!(calls, ["TransactWriteItems", "UpdateItem"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_the_app() {
+    let run = Run::frozen().await;
+    let mut person = set_up(&run).await;
+    let (answer, calls) = made(&run, false, person.begin_app()).await;
+    let begun = answer.expect(201).json();
+    assert_eq!(calls, ["GetItem", "PutItem", "Query"]);
+    let code = App::scan(begun["uri"].as_str().unwrap()).code_at(run.t0()).await;
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let (answer, calls) = made(&run, false, person.confirm_app(wrong)).await;
+    answer.problem(401, "wrong_credentials");
+    assert_eq!(calls, ["GetItem", "Query", "UpdateItem"]);
+    let (answer, calls) = made(&run, true, person.confirm_app(&code)).await;
+    answer.expect(200);
+    assert_eq!(calls, ["GetItem", "Query", "TransactWriteItems", "UpdateItem"]);
+    let (answer, calls) = made(&run, true, person.delete("/v1/account/authenticator")).await;
+    answer.expect(204);
+    assert_eq!(calls, ["GetItem", "Query", "TransactWriteItems"]);
 }
 
 /// The guess that locks is told of, by one write more, whoever has the name.

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use flows::{Binary, HandMade, Person, SoftwareKey};
+use flows::{App, Binary, HandMade, Person, SoftwareKey};
 use postern_http::routes::ROUTES;
 use serde_json::{Value, json};
 
@@ -33,6 +33,7 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
         email: email.to_owned(),
         password: String::new(),
         number: String::new(),
+        app: None,
     };
     let body = json!({ "username": person.username, "email": email });
     let call = portal.post("/v1/accounts", &body).header("idempotency-key", "canary-idempotency-key");
@@ -168,6 +169,40 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
         portal.post("/v1/sign-in/password", &body).send().await;
     }
 
+    // By the app. Its codes are six digits, and so are looked for where they stand apart.
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let shown = person.begin_app().await.expect(201).json();
+        let app = App::scan(shown["uri"].as_str().unwrap());
+        secret("the secret of an app", &app.secret);
+        secret("half of the secret of an app", &app.secret[..16]);
+        secret("the QR code of an app", &shown["qr_svg"].as_str().unwrap()[300..360]);
+        begun.push(app);
+    }
+    let app = begun.pop().unwrap();
+    person.confirm_app("canary-code").await.problem(400, "bad_request");
+    for (nth, known) in [(0, false), (1, true)] {
+        portal.wait(31).await;
+        let code = app.code_at(portal.now().await).await;
+        secret("a sent code, of the app", &code);
+        if known {
+            let mut stranger = person.signed_out();
+            let next = stranger.by_app(&code).await.expect(200).json();
+            secret("the state of a sign-in by app", &next["sign_in"].as_str().unwrap()[..60]);
+            stranger.by_app(&code).await.problem(401, "wrong_credentials");
+            let body = json!({ "sign_in": next["sign_in"], "password": password });
+            stranger.post("/v1/sign-in/password", &body).await;
+            if !stranger.session.is_empty() {
+                secret("the cookie of a sign-in by app", &stranger.session);
+            }
+        } else {
+            person.confirm_app(&code).await.expect(200);
+        }
+        let nobody = json!({ "username": format!("canary-nobody-{nth}"), "code": code });
+        portal.post("/v1/sign-in/authenticator", &nobody).send().await.problem(401, "wrong_credentials");
+    }
+    person.app = Some(app);
+
     // A dependency that fails is told of in the log, and not with what it was asked.
     for kind in ["throttled", "error", "timeout", "lost_response"] {
         let mut faults = Vec::new();
@@ -193,6 +228,10 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
         other.signed_out().send_code("call").await;
         other.signed_out().by_password().await;
         other.begin_phone(&flows::mobile(58), "text").await;
+        other.begin_app().await;
+        let code = other.app_code().await;
+        other.confirm_app(&code).await;
+        other.signed_out().by_app(&code).await;
         portal.wait(31).await;
         portal.post("/v1/accounts", &json!({ "username": "canary-three", "email": email })).send().await;
         portal.faults(&json!([])).await;
@@ -206,6 +245,7 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
     {
         person.get(path).await.expect(200);
     }
+    person.delete("/v1/account/authenticator").await.expect(204);
     let phone = person.account().await["methods"]["phones"][0]["id"].as_str().unwrap().to_owned();
     person.delete(&format!("/v1/account/phones/{phone}")).await.expect(204);
     secret("a phone number", &flows::mobile(58));
@@ -245,6 +285,7 @@ async fn no_secret_is_printed_or_lies_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     // Ours say all that they have to say, the libraries what they say to an operator.
     let shared = [
+        "authenticators",
         "codes",
         "domain",
         "http",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flows::{Answer, HandMade, PASSWORD, Person, Run, mobile, registered, set_up, with_phone};
+use flows::{Answer, App, HandMade, PASSWORD, Person, Run, mobile, registered, set_up, with_phone};
 use futures_util::future::join_all;
 use http::Method;
 use jiff::SignedDuration;
@@ -69,6 +69,13 @@ enum Step {
     PhoneConfirm,
     PhoneConfirmWrong,
     PhoneRemove,
+    AppFirst,
+    AppLast,
+    AppWrong,
+    AppEnrol,
+    AppConfirm,
+    AppConfirmWrong,
+    AppRemove,
 }
 
 /// What the password is changed to.
@@ -113,14 +120,17 @@ impl Step {
             | Self::RegisterWithKey
             | Self::RegisterWithPassword
             | Self::Enrol
-            | Self::Issue => 201,
+            | Self::Issue
+            | Self::AppEnrol => 201,
             Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => 202,
-            Self::Remove | Self::SignOut | Self::SessionEnd | Self::PhoneRemove => 204,
+            Self::Remove | Self::SignOut | Self::SessionEnd | Self::PhoneRemove | Self::AppRemove => 204,
             Self::RefusedCounter
             | Self::PasswordWrong
             | Self::PasswordLocks
             | Self::VerifyWrong
-            | Self::PhoneConfirmWrong => 401,
+            | Self::PhoneConfirmWrong
+            | Self::AppWrong
+            | Self::AppConfirmWrong => 401,
             Self::PasswordSet
             | Self::PasswordChange
             | Self::PasswordFirst
@@ -128,6 +138,9 @@ impl Step {
             | Self::VerifyFirst
             | Self::VerifyLast
             | Self::PhoneConfirm
+            | Self::AppFirst
+            | Self::AppLast
+            | Self::AppConfirm
             | Self::View
             | Self::ViewLater
             | Self::EnrolOptions
@@ -147,7 +160,7 @@ impl Step {
             Self::Register => &[409],
             // The passkey is there, or the ceremony spent.
             Self::Enrol => &[409, 422],
-            Self::RegisterWithKey | Self::RegisterWithPassword | Self::Issue => &[201],
+            Self::RegisterWithKey | Self::RegisterWithPassword | Self::Issue | Self::AppEnrol => &[201],
             // There is one to know by then.
             Self::PasswordSet => &[400],
             // Used, changed, or wrong as before.
@@ -160,8 +173,15 @@ impl Step {
             | Self::VerifyFirst
             | Self::VerifyLast
             | Self::VerifyWrong
-            | Self::PhoneConfirmWrong => &[401],
-            Self::Remove | Self::SessionEnd | Self::PhoneConfirm | Self::PhoneRemove => &[404],
+            | Self::PhoneConfirmWrong
+            | Self::AppFirst
+            | Self::AppLast
+            | Self::AppWrong
+            | Self::AppConfirm
+            | Self::AppConfirmWrong => &[401],
+            Self::Remove | Self::SessionEnd | Self::PhoneConfirm | Self::PhoneRemove | Self::AppRemove => {
+                &[404]
+            }
             Self::PasswordLocks | Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => &[429],
             Self::PasswordFirst
             | Self::View
@@ -184,6 +204,10 @@ impl Step {
             (before.person, before.witness)
         } else {
             let mut person = if self.needs_phone() { equipped(run).await } else { set_up(run).await };
+            if self.needs_app() {
+                person.add_app().await;
+                run.wait(30).await;
+            }
             if self == Self::PasswordChange {
                 person.set_password(PASSWORD).await.expect(200);
             }
@@ -269,6 +293,12 @@ impl Step {
             Self::PhoneAdd | Self::PhoneConfirm | Self::PhoneConfirmWrong | Self::PhoneRemove => {
                 self.ready_to_change_phones(run, &mut person).await
             }
+            Self::AppEnrol | Self::AppConfirm | Self::AppConfirmWrong | Self::AppRemove => {
+                self.ready_to_change_the_app(&mut person).await
+            }
+            Self::AppFirst | Self::AppLast | Self::AppWrong => {
+                self.ready_to_sign_in_by_app(run, &person).await
+            }
             Self::PasswordFirst
             | Self::PasswordLast
             | Self::PasswordWrong
@@ -293,6 +323,8 @@ impl Step {
                 | Self::Remove
                 | Self::PasswordSet
                 | Self::PasswordChange
+                | Self::AppConfirm
+                | Self::AppRemove
         );
         !uses_up && !self.needs_phone()
     }
@@ -303,7 +335,11 @@ impl Step {
         changes_phones || self.signs_in()
     }
 
-    /// A step of a sign-in by password and phone: sent without a session.
+    fn needs_app(self) -> bool {
+        matches!(self, Self::AppFirst | Self::AppLast | Self::AppWrong | Self::AppRemove)
+    }
+
+    /// A step of a sign-in by password, app and phone: sent without a session.
     fn signs_in(self) -> bool {
         matches!(
             self,
@@ -316,6 +352,9 @@ impl Step {
                 | Self::VerifyFirst
                 | Self::VerifyLast
                 | Self::VerifyWrong
+                | Self::AppFirst
+                | Self::AppLast
+                | Self::AppWrong
         )
     }
 
@@ -347,6 +386,39 @@ impl Step {
         let code = if self == Self::PhoneConfirm { code } else { another(&code) };
         let path = format!("{phones}/{}/confirm", pending["id"].as_str().unwrap());
         (Method::POST, path, Some(json!({ "code": code })))
+    }
+
+    async fn ready_to_change_the_app(self, person: &mut Person) -> (Method, String, Option<Value>) {
+        let app = "/v1/account/authenticator".to_owned();
+        if self == Self::AppRemove {
+            return (Method::DELETE, app, None);
+        }
+        if self == Self::AppEnrol {
+            return (Method::POST, app, Some(json!({})));
+        }
+        let begun = person.begin_app().await.expect(201).json();
+        person.app = Some(App::scan(begun["uri"].as_str().unwrap()));
+        let code = person.app_code().await;
+        let code = if self == Self::AppConfirm { code } else { another(&code) };
+        (Method::POST, format!("{app}/confirm"), Some(json!({ "code": code })))
+    }
+
+    async fn ready_to_sign_in_by_app(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
+        let mut stranger = person.signed_out();
+        // What is known by the name is brought up to date, as in a sign-in by password.
+        let code = person.app_code().await;
+        stranger.by_app(&code).await.expect(200);
+        run.wait(30).await;
+        let mut body = json!({ "username": person.username, "code": person.app_code().await });
+        if self == Self::AppWrong {
+            // Another code may be the one of a step ago; two at once cannot be.
+            body["code"] = json!(another(body["code"].as_str().unwrap()));
+        }
+        if self == Self::AppLast {
+            let next = stranger.by_password().await.expect(200).json();
+            body = json!({ "sign_in": next["sign_in"], "code": body["code"] });
+        }
+        (Method::POST, "/v1/sign-in/authenticator".to_owned(), Some(body))
     }
 
     async fn ready_to_sign_in(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
@@ -503,7 +575,7 @@ async fn every_call_fails(step: Step, kind: &str) {
                 "{what}: {again:?}"
             );
             converged(step, &run, &ready, &before, &again, &what).await;
-            if matches!(step, Step::PasswordWrong | Step::VerifyWrong) {
+            if matches!(step, Step::PasswordWrong | Step::VerifyWrong | Step::AppWrong) {
                 every_guess_was_counted(step, &run, &ready, 1 + u8::from(took_effect), &what).await;
             }
             last = Some(ready);
@@ -562,6 +634,21 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
             let phones = |account: &Value| account["methods"]["phones"].as_array().unwrap().len();
             assert_eq!(phones(&after), phones(before) + 1, "{what}");
         }
+        Step::AppFirst | Step::AppLast => {
+            run.wait(30).await;
+            let mut person = ready.person.signed_out();
+            let next = person.by_password().await.expect(200).json();
+            let code = person.app_code().await;
+            person.by_app_in(&next["sign_in"], &code).await.expect(200);
+            person.get("/v1/account").await.expect(200);
+        }
+        Step::AppConfirm => {
+            assert!(!after["methods"]["authenticator"].is_null(), "{what}");
+            run.wait(30).await;
+            let code = ready.person.app_code().await;
+            ready.person.signed_out().by_app(&code).await.expect(200);
+        }
+        Step::AppRemove => assert_eq!(after["methods"]["authenticator"], Value::Null, "{what}"),
         Step::PhoneRemove => assert_eq!(after["methods"]["phones"], json!([]), "{what}"),
         Step::Register | Step::RegisterWithKey | Step::RegisterWithPassword => {
             let call = run.post("/v1/accounts", ready.body.as_ref().unwrap());
@@ -586,6 +673,9 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
         | Step::VerifyWrong
         | Step::PhoneAdd
         | Step::PhoneConfirmWrong
+        | Step::AppWrong
+        | Step::AppEnrol
+        | Step::AppConfirmWrong
         | Step::Keys => assert_eq!(after, *before, "{what}"),
     }
 }
@@ -634,6 +724,13 @@ every_fault! {
     confirming_a_phone: PhoneConfirm,
     guessing_at_a_confirmation: PhoneConfirmWrong,
     removing_a_phone: PhoneRemove,
+    beginning_with_an_app: AppFirst,
+    ending_with_an_app: AppLast,
+    guessing_a_code_of_an_app: AppWrong,
+    beginning_an_app: AppEnrol,
+    confirming_an_app: AppConfirm,
+    guessing_at_an_app: AppConfirmWrong,
+    removing_an_app: AppRemove,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

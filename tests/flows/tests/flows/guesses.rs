@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use flows::{
-    Answer, HandMade, PASSWORD, Person, Portal, Run, mobile, set_up, somebody, with_password, with_phone,
+    Answer, HandMade, PASSWORD, Person, Portal, Run, mobile, set_up, somebody, with_app, with_password,
+    with_phone,
 };
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -419,6 +420,137 @@ async fn a_hundred_wrong_codes_in_a_row_disable_the_phone_until_it_is_added_anew
     person.signed_out().sign_in_by("text").await.expect(200);
 }
 
+/// A guess that is not what the app shows now, nor what it showed a step ago.
+async fn wrong_code(person: &Person) -> String {
+    let (app, now) = (person.app.as_ref().unwrap(), person.portal.now().await);
+    let taken = [app.code_at(now).await, app.code_at(now - SignedDuration::from_secs(30)).await];
+    let guesses = ["000000", "000001", "000002"].map(str::to_owned);
+    guesses.into_iter().find(|guess| !taken.contains(guess)).unwrap()
+}
+
+async fn guess_wrong_codes(person: &Person, times: usize) {
+    let wrong = wrong_code(person).await;
+    for _ in 0..times {
+        person.signed_out().by_app(&wrong).await.problem(401, "wrong_credentials");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_codes_of_an_app_lock_as_wrong_passwords_do() {
+    let run = Run::frozen().await;
+    let mut person = with_app(&run, &mobile(12)).await;
+    guess_wrong_codes(&person, 4).await;
+    let code = person.app_code().await;
+    let next = person.signed_out().by_app(&code).await.expect(200).json();
+    // A code that was used is a wrong one, as any other; the count began anew.
+    for _ in 0..3 {
+        person.signed_out().by_app(&code).await.problem(401, "wrong_credentials");
+    }
+    guess_wrong_codes(&person, 1).await;
+    // In a sign-in under way, too.
+    let wrong = wrong_code(&person).await;
+    person.signed_out().by_app_in(&next["sign_in"], &wrong).await.problem(401, "wrong_credentials");
+    let locked = run.now().await;
+    run.hold(locked + SignedDuration::from_secs(60) - MILLISECOND).await;
+    let code = person.app_code().await;
+    assert_locked(person.signed_out().by_app(&code).await, 1);
+    assert_locked(person.signed_out().by_app_in(&next["sign_in"], &code).await, 1);
+    run.hold(locked + SignedDuration::from_secs(60)).await;
+    guess_wrong_codes(&person, 1).await;
+    assert_locked(person.signed_out().by_app(&code).await, 120);
+    run.wait(120).await;
+    let code = person.app_code().await;
+    person.signed_out().by_app(&code).await.expect(200);
+    let activity = person.get("/v1/account/activity").await.expect(200).json();
+    assert_eq!(activity.to_string().matches("authenticator_locked").count(), 1, "{activity}");
+}
+
+/// A phone and a passkey lift the app's lock; a password does not, and the app lifts nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_lifts_the_lock_of_an_app() {
+    let run = Run::unlimited().await;
+    let number = mobile(13);
+    let mut person = with_app(&run, &number).await;
+    person.enrol(HandMade::new(&run.origin)).await;
+    person.set_password(PASSWORD).await.expect(200);
+    guess_wrong_codes(&person, 5).await;
+    guess(&person, PASSWORD).await.expect(200);
+    let code = person.app_code().await;
+    assert_locked(person.signed_out().by_app(&code).await, 60);
+    person.signed_out().sign_in().await.expect(200);
+    person.signed_out().by_app(&code).await.expect(200);
+    run.wait(30).await;
+
+    guess_wrong_codes(&person, 5).await;
+    let code = person.app_code().await;
+    assert_locked(person.signed_out().by_app(&code).await, 60);
+    let mut stranger = person.signed_out();
+    let sent = stranger.send_code("text").await.expect(202).json();
+    let next = stranger.verify(&sent["sign_in"], &run.code_to(&number).await).await.expect(200).json();
+    // Nor does the app lift a password's lock, or a phone's.
+    guess_wrong(&person, 5).await;
+    let signed_in = stranger.by_app_in(&next["sign_in"], &code).await.expect(200).json();
+    assert_eq!(signed_in["status"], "signed_in");
+    assert_locked(guess(&person, PASSWORD).await, 60);
+    run.wait(60).await;
+    let sent = stranger.send_code("text").await.expect(202).json();
+    let sent_code = run.code_to(&number).await;
+    for _ in 0..5 {
+        stranger.verify(&sent["sign_in"], &another(&sent_code)).await.problem(401, "wrong_credentials");
+    }
+    let code = person.app_code().await;
+    person.signed_out().by_app(&code).await.expect(200);
+    assert_locked(stranger.verify(&sent["sign_in"], &sent_code).await, 60);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_wrong_codes_of_an_app_at_once_buy_five_guesses() {
+    let run = Run::frozen().await;
+    let person = with_app(&run, &mobile(14)).await;
+    let wrong = wrong_code(&person).await;
+    for name in [person.username.clone(), somebody(&run).username] {
+        let calls = (0..200).map(|nth| {
+            let name = if nth % 2 == 0 { name.clone() } else { name.to_uppercase() };
+            run.post("/v1/sign-in/authenticator", &json!({ "username": name, "code": wrong })).send()
+        });
+        let answers = join_all(calls).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 401).count(), 5, "of {name}");
+        for answer in answers.into_iter().filter(|answer| answer.status != 401) {
+            assert_locked(answer, 60);
+        }
+    }
+    let code = person.app_code().await;
+    assert_locked(person.signed_out().by_app(&code).await, 60);
+    run.wait(60).await;
+    let code = person.app_code().await;
+    person.signed_out().by_app(&code).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_wrong_codes_in_a_row_disable_the_app_until_it_is_enrolled_anew() {
+    let run = Run::unlimited().await;
+    let mut person = with_app(&run, &mobile(15)).await;
+    person.enrol(HandMade::new(&run.origin)).await;
+    for _ in 0..20 {
+        guess_wrong_codes(&person, 5).await;
+        person.sign_in().await.expect(200);
+    }
+    let code = person.app_code().await;
+    assert_locked(person.signed_out().by_app(&code).await, DAY);
+    run.wait(2 * DAY).await;
+    let code = person.app_code().await;
+    assert_locked(person.signed_out().by_app(&code).await, DAY);
+    person.session = String::new();
+    person.sign_in().await.expect(200);
+    let activity = person.get("/v1/account/activity").await.expect(200).json();
+    assert!(activity.to_string().contains("authenticator_disabled"), "{activity}");
+    // It is no way in, and not gone: a new one takes its place.
+    person.add_app().await;
+    run.wait(30).await;
+    let code = person.app_code().await;
+    person.signed_out().by_app(&code).await.expect(200);
+}
+
 /// What a stranger sees of one name, step by step: what differs by chance is taken out.
 #[derive(Default)]
 struct Seen {
@@ -472,6 +604,16 @@ impl Seen {
         let body = json!({ "sign_in": self.sign_in, "code": code });
         self.note(step, &portal.post("/v1/sign-in/phone/verify", &body).send().await);
     }
+
+    async fn app(&mut self, portal: &Portal, step: &str) {
+        let body = json!({ "username": self.name, "code": "000000" });
+        self.note(step, &portal.post("/v1/sign-in/authenticator", &body).send().await);
+    }
+
+    async fn app_in(&mut self, portal: &Portal, step: &str) {
+        let body = json!({ "sign_in": self.sign_in, "code": "000000" });
+        self.note(step, &portal.post("/v1/sign-in/authenticator", &body).send().await);
+    }
 }
 
 /// Names that are somebody's in each way, and names that are not.
@@ -485,6 +627,12 @@ async fn subjects(run: &Run) -> Vec<(&'static str, Seen)> {
     let mut removed = with_everything(run, &mobile(11)).await;
     let phone = removed.account().await["methods"]["phones"][0]["id"].as_str().unwrap().to_owned();
     removed.delete(&format!("/v1/account/phones/{phone}")).await.expect(204);
+    let mut app_alone = flows::registered(run).await;
+    app_alone.add_app().await;
+    let app_and_phone = with_app(run, &mobile(16)).await;
+    let mut app_removed = set_up(run).await;
+    app_removed.add_app().await;
+    app_removed.delete("/v1/account/authenticator").await.expect(204);
     let with_key = set_up(run).await;
     let with_password = with_password(run).await;
     let bare = flows::registered(run).await;
@@ -501,6 +649,9 @@ async fn subjects(run: &Run) -> Vec<(&'static str, Seen)> {
         ("a landline alone", seen(&landline_alone.username)),
         ("a mobile and a landline", seen(&two_phones.username)),
         ("a phone that was removed", seen(&removed.username)),
+        ("an app alone", seen(&app_alone.username)),
+        ("an app and a phone", seen(&app_and_phone.username)),
+        ("an app that was removed", seen(&app_removed.username)),
         ("nothing yet", seen(&bare.username)),
         ("no name that anybody could have", seen(&impossible)),
         ("a long one that nobody could have", seen(&long)),
@@ -572,6 +723,14 @@ async fn known_and_unknown_names_are_told_apart_by_nothing() {
     run.wait(60).await;
     all!(seen => seen.password_in(&run, "after its lock"));
     all!(seen => seen.password(&run, "and the next password"));
+    for nth in 0..5 {
+        all!(seen => seen.app(&run, &format!("wrong code of an app {nth}")));
+    }
+    all!(seen => seen.app(&run, "the sixth code of an app"));
+    all!(seen => seen.app_in(&run, "in the sign-in by phone"));
+    run.wait(60).await;
+    all!(seen => seen.app_in(&run, "after the app's lock"));
+    all!(seen => seen.app(&run, "and the next code of an app"));
     run.wait(120).await;
     // Up to the limit of an hour, by one channel and by both.
     for nth in 0..8 {

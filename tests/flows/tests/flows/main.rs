@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod authenticator;
 mod binary;
 mod calls;
 mod canaries;

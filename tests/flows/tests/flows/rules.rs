@@ -34,6 +34,7 @@ fn is_open(route: &Route) -> bool {
             | "passkey-sign-in-options"
             | "passkey-sign-in"
             | "password-sign-in"
+            | "authenticator-sign-in"
             | "phone-code-send"
             | "phone-code-verify"
     )
@@ -70,13 +71,16 @@ fn body(route: &Route) -> (Value, &'static [&'static str]) {
             (json!({ "password": flows::PASSWORD, "current": "what it was so far" }), &["current"])
         }
         "password-sign-in" => (json!({ "username": "rules", "password": flows::PASSWORD }), &[]),
+        "authenticator-sign-in" => (json!({ "username": "rules", "code": "123456" }), &[]),
         "phone-add" => (json!({ "number": flows::mobile(0), "channel": "text" }), &[]),
-        "phone-confirm" => (json!({ "code": "123456" }), &[]),
+        "authenticator-confirm" | "phone-confirm" => (json!({ "code": "123456" }), &[]),
         "phone-code-send" => (json!({ "username": "rules", "channel": "text" }), &[]),
         "phone-code-verify" => (json!({ "sign_in": "si_AQ", "code": "123456" }), &[]),
-        "passkey-enrol-options" | "passkey-sign-in-options" | "recovery-code-issue" | "session-token" => {
-            (json!({}), &[])
-        }
+        "authenticator-enrol"
+        | "passkey-enrol-options"
+        | "passkey-sign-in-options"
+        | "recovery-code-issue"
+        | "session-token" => (json!({}), &[]),
         other => panic!("what does {other} take?"),
     }
 }

@@ -1,0 +1,63 @@
+//! `DELETE /v1/account/authenticator`: removes the authenticator app, and with it the other sessions that it proved.
+//!
+//! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
+
+use postern_domain::activity::{Event, What};
+use postern_domain::admission::Factor;
+use postern_domain::id::EventId;
+use postern_domain::policy::Policy;
+use postern_http::{Clock, Problem, Reply, Request, StatusCode};
+use postern_keys::Random;
+use postern_store::{AuthenticatorRemoval, Store, decide_again};
+
+/// What the role of this function allows, action by action.
+pub const CALLS: &[&str] = &[
+    "dynamodb:PutItem Accounts",
+    "dynamodb:Query Accounts",
+    "dynamodb:UpdateItem Accounts",
+    "dynamodb:GetItem Attempts",
+    "dynamodb:UpdateItem Attempts",
+];
+
+/// Everything that this step may touch; its role grants exactly this.
+pub struct Deps {
+    pub clock: Clock,
+    pub store: Store,
+    pub policy: Policy,
+    pub random: Random,
+}
+
+pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
+    decide_again!(decide(deps, &request))
+}
+
+async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
+    let now = deps.clock.now();
+    let caller = deps.store.caller(request.session_id(), now).await?;
+    let (session, account) = (&caller.session, &caller.account);
+    session.may_remove(&deps.policy, account, now)?;
+    if account.methods.authenticator.is_none() {
+        return Err(Problem::not_found());
+    }
+    let left = account.without_authenticator().methods;
+    if deps.policy.would_break_set_up(account, &left, now) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "would_break_set_up",
+            "Without the authenticator app the account would have no complete set-up. Add another method first.",
+        ));
+    }
+
+    let event = Event {
+        id: EventId::from_bytes(deps.random.fill()),
+        account: account.id.clone(),
+        at: now,
+        what: What::AuthenticatorRemoved,
+        place: request.source_ip(),
+    };
+    let proven = session.outliving(|factor| *factor == Factor::Authenticator);
+    deps.store
+        .remove_authenticator(AuthenticatorRemoval { account, proven: &proven, event: &event }, now)
+        .await?;
+    Ok(Reply::no_content())
+}
