@@ -18,6 +18,12 @@ pub enum What {
     PasskeyCounterRefused,
     RecoveryCodeIssued,
     RecoveryCodeDownloaded,
+    /// Five wrong recovery codes in a row.
+    RecoveryCodeLocked,
+    /// A hundred in a row: a new one has to be issued.
+    RecoveryCodeDisabled,
+    /// By the recovery code, or by a code to the address of old: every other session ended with it.
+    Recovered,
     SessionEnded,
     PasswordSet,
     PasswordChanged,
@@ -45,6 +51,9 @@ impl What {
             | Self::PasskeyCounterRefused
             | Self::RecoveryCodeIssued
             | Self::RecoveryCodeDownloaded
+            | Self::RecoveryCodeLocked
+            | Self::RecoveryCodeDisabled
+            | Self::Recovered
             | Self::PasswordSet
             | Self::PasswordChanged
             | Self::PasswordLocked

@@ -11,6 +11,9 @@ fn the_owner_is_told_of_changes_and_of_theft_and_not_of_every_day() {
         (What::PasskeyCounterRefused, "passkey_counter_refused", true),
         (What::RecoveryCodeIssued, "recovery_code_issued", true),
         (What::RecoveryCodeDownloaded, "recovery_code_downloaded", true),
+        (What::RecoveryCodeLocked, "recovery_code_locked", true),
+        (What::RecoveryCodeDisabled, "recovery_code_disabled", true),
+        (What::Recovered, "recovered", true),
         (What::SessionEnded, "session_ended", false),
     ] {
         assert_eq!(what.is_told(), told, "{what:?}");

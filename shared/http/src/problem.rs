@@ -6,7 +6,7 @@ use std::fmt;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use postern_domain::Timestamp;
-use postern_domain::guess::Standing;
+use postern_domain::guess::{Standing, whole_seconds};
 use postern_domain::session::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -118,6 +118,12 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(seconds)
     }
 
+    /// Another one is taken at `until`, at the earliest.
+    #[must_use]
+    pub fn too_many_until(until: Timestamp, now: Timestamp) -> Self {
+        Self::too_many_requests(whole_seconds(until.duration_since(now)))
+    }
+
     /// `reasons` are stable names, `suggestions` sentences for a person.
     #[must_use]
     pub fn weak_password(reasons: impl Into<Value>, suggestions: Vec<String>) -> Self {
@@ -125,6 +131,16 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "weak_password", detail)
             .with("reasons", reasons)
             .with("suggestions", suggestions)
+    }
+
+    /// The same `Idempotency-Key` with another body.
+    #[must_use]
+    pub fn idempotency_key_reused() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "This Idempotency-Key stands for another request. Use a new one.",
+        )
     }
 
     #[must_use]

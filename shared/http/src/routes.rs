@@ -37,6 +37,7 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/v1/account/phones/{id}", "phone-remove"),
     route("POST", "/v1/account/recovery-code", "recovery-code-issue"),
     route("GET", "/v1/account/recovery-code", "recovery-code-download"),
+    route("POST", "/v1/recovery/code", "recovery-code-redeem"),
     route("GET", "/v1/account/activity", "activity-list"),
     route("GET", "/v1/account/sessions", "sessions-list"),
     route("DELETE", "/v1/account/sessions/{id}", "session-end"),

@@ -41,6 +41,10 @@ pub struct Parts {
     pub numbers: Numbers,
     pub lines: Arc<dyn LineLookup>,
     pub codes: Codes,
+    /// Guesses at recovery codes in an hour. None: limits per address and for the deployment are lifted.
+    pub recoveries: Option<u64>,
+    /// Whether a recovery code needs another proof beside it.
+    pub second_proof: bool,
 }
 
 /// Wraps a step and its dependencies as a [`Function`].
@@ -259,7 +263,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                 phone_confirm::Deps {
                     clock: clock.clone(),
                     store: store.clone(),
-                    keyring,
+                    keyring: keyring.clone(),
                     policy,
                     random: random.clone(),
                 }
@@ -302,10 +306,28 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                 recovery_code_issue::Deps {
                     clock: clock.clone(),
                     store: store.clone(),
-                    codes: recovery_codes,
-                    keys,
+                    codes: recovery_codes.clone(),
+                    keys: Arc::clone(&keys),
                     policy,
                     format: parts.format,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "recovery-code-redeem",
+            function!(
+                parts,
+                recovery_code_redeem,
+                recovery_code_redeem::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    codes: recovery_codes,
+                    keyring,
+                    keys,
+                    policy,
+                    limit: parts.recoveries,
+                    second_proof: parts.second_proof,
                     random: random.clone(),
                 }
             ),

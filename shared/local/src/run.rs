@@ -14,7 +14,6 @@ use axum::serve::ListenerExt;
 use http::{HeaderMap, StatusCode, header};
 use postern_codes::Codes;
 use postern_domain::policy::Policy;
-use postern_domain::recovery_code::Format;
 use postern_http::Frame;
 use postern_keys::{LocalKeys, Random};
 use postern_messages::{CodeWords, Outbox};
@@ -78,6 +77,7 @@ const RP_ID: &str = "localhost";
 const REGION: &str = "US";
 const COUNTRIES: &str = "US,CA,PR,VI,GU,AS,MP";
 const DEPLOYMENT_LIMITS: DeploymentLimits = DeploymentLimits { sends: 10_000, sends_per_country: 10_000 };
+const RECOVERIES_PER_HOUR: u64 = 10_000;
 
 struct Front {
     gateway: Gateway,
@@ -118,7 +118,7 @@ impl LocalRun {
             policy: notice_of_2025()?,
             issuer: origin.clone(),
             audience: "portal".to_owned(),
-            format: Format::Decimal,
+            format: options.recovery_code_format,
             hasher: Hasher::new(Cost::default(), AT_ONCE),
             numbers: Numbers::new(REGION, COUNTRIES).map_err(|e| broken(&e))?,
             lines: Arc::new(LocalLookup::new(Arc::new(MessagesToll(toll.clone())))),
@@ -131,6 +131,8 @@ impl LocalRun {
                 random: Random::system(),
             },
             outbox,
+            recoveries: (!options.unlimited).then_some(RECOVERIES_PER_HOUR),
+            second_proof: options.recovery_second_proof,
         };
 
         parts.outbox.on_voice_code(functions::voice_call(&parts));

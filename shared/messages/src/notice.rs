@@ -30,6 +30,18 @@ impl Notice {
             What::RecoveryCodeDownloaded => {
                 ("Your recovery code was shown", "The recovery code of your account was shown or downloaded")
             }
+            What::RecoveryCodeLocked => (
+                "Wrong recovery codes",
+                "Your recovery code was not taken for a while, after five wrong ones",
+            ),
+            What::RecoveryCodeDisabled => (
+                "Your recovery code was disabled",
+                "The recovery code of your account was disabled after a hundred wrong ones, and has to be issued anew",
+            ),
+            What::Recovered => (
+                "Your account was recovered",
+                "Your account was recovered, and everybody who was signed in to it was signed out",
+            ),
             What::PasswordSet => ("A password was set", "A password was set for your account"),
             What::PasswordChanged => {
                 ("Your password was changed", "The password of your account was changed")
@@ -73,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    const EVERY: [What; 17] = [
+    const EVERY: [What; 20] = [
         What::AccountRegistered,
         What::SignedIn,
         What::PasskeyAdded,
@@ -82,6 +94,9 @@ mod tests {
         What::PasskeyCounterRefused,
         What::RecoveryCodeIssued,
         What::RecoveryCodeDownloaded,
+        What::RecoveryCodeLocked,
+        What::RecoveryCodeDisabled,
+        What::Recovered,
         What::SessionEnded,
         What::PasswordSet,
         What::PasswordChanged,

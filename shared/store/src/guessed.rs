@@ -28,13 +28,15 @@ use crate::transaction::{Expression, Transaction};
 pub enum Guessed {
     Password,
     Phone,
+    RecoveryCode,
 }
 
 impl Guessed {
-    const fn sort_key(self) -> &'static str {
+    pub const fn sort_key(self) -> &'static str {
         match self {
             Self::Password => "PASSWORD",
             Self::Phone => "PHONE",
+            Self::RecoveryCode => "RECOVERY-CODE",
         }
     }
 }
@@ -324,6 +326,7 @@ impl Store {
         let has = [
             (Guessed::Password, account.methods.password.is_some()),
             (Guessed::Phone, !account.methods.phones.is_empty()),
+            (Guessed::RecoveryCode, account.recovery_code.is_some()),
         ];
         for (which, _) in has.into_iter().filter(|(which, has)| *has && Some(*which) != proven) {
             let lifted = Expression::new("SET streak = :none REMOVE guessed_at", [(":none", number(0))]);

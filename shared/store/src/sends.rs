@@ -203,26 +203,38 @@ impl Store {
         let Some(limits) = sending.limits else { return Ok(()) };
         let address_key = limit_key("ADDRESS", &hex::encode(sending.address));
         self.count_window(writes, Condition::Address, address_key, PER_ADDRESS, now)?;
+        let country = format!("COUNTRY#{}", sending.country);
+        self.count_hour(
+            writes,
+            Condition::Country,
+            &country,
+            &sending.number,
+            limits.sends_per_country,
+            now,
+        )?;
+        self.count_hour(writes, Condition::Deployment, "ALL", &sending.number, limits.sends, now)
+    }
+
+    /// Counts what all have in common, `most` in an hour. `by`: spreads the count.
+    pub(crate) fn count_hour<C: Copy>(
+        &self,
+        writes: &mut Transaction<C>,
+        name: C,
+        what: &str,
+        by: &[u8; 32],
+        most: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let hour = now.as_second().div_euclid(3600);
-        let spread = sending.number.first().map_or(0, |byte| u64::from(*byte));
-        let mut count = |name, what: String, most: u64| {
-            let change = Expression::new(
-                "SET delete_at = :delete ADD sends :one",
-                [(":one", number(1)), (":delete", number(record::delete_at(next_hour(now))))],
-            );
-            let (shard, portion) = shard(spread, most);
-            let none_yet = if portion > 0 { "attribute_not_exists(sends) OR " } else { "" };
-            let fits = Expression::new(format!("{none_yet}sends < :most"), [(":most", number(portion))]);
-            writes.update_if(
-                name,
-                &self.attempts,
-                single_key(format!("LIMIT#{what}#{hour}#{shard}")),
-                change,
-                fits,
-            )
-        };
-        count(Condition::Country, format!("COUNTRY#{}", sending.country), limits.sends_per_country)?;
-        count(Condition::Deployment, "ALL".to_owned(), limits.sends)
+        let change = Expression::new(
+            "SET delete_at = :delete ADD sends :one",
+            [(":one", number(1)), (":delete", number(record::delete_at(next_hour(now))))],
+        );
+        let (shard, portion) = shard(by.first().map_or(0, |byte| u64::from(*byte)), most);
+        let none_yet = if portion > 0 { "attribute_not_exists(sends) OR " } else { "" };
+        let fits = Expression::new(format!("{none_yet}sends < :most"), [(":most", number(portion))]);
+        let key = single_key(format!("LIMIT#{what}#{hour}#{shard}"));
+        writes.update_if(name, &self.attempts, key, change, fits)
     }
 
     /// Counts a send for an enrolment, and the lookup of its number, or does neither. One call.
@@ -268,10 +280,10 @@ impl Store {
         writes.commit(&self.client).await.map(|_| ())
     }
 
-    fn count_window(
+    pub(crate) fn count_window<C: Copy>(
         &self,
-        writes: &mut Transaction<Condition>,
-        name: Condition,
+        writes: &mut Transaction<C>,
+        name: C,
         key: Key,
         limits: &[Limit],
         now: Timestamp,
@@ -326,7 +338,7 @@ pub fn resend_at(now: Timestamp) -> Timestamp {
     now.saturating_add(RESEND_AFTER).unwrap_or(Timestamp::MAX)
 }
 
-fn next_hour(now: Timestamp) -> Timestamp {
+pub fn next_hour(now: Timestamp) -> Timestamp {
     let hour = now.as_second().div_euclid(3600).saturating_add(1);
     Timestamp::from_second(hour.saturating_mul(3600)).unwrap_or(Timestamp::MAX)
 }
@@ -342,7 +354,7 @@ fn name_window(name: &[u8; 32]) -> Key {
     limit_key("NAME", &hex::encode(name))
 }
 
-fn limit_key(what: &str, digest: &str) -> Key {
+pub fn limit_key(what: &str, digest: &str) -> Key {
     single_key(format!("LIMIT#{what}#{digest}"))
 }
 
@@ -384,7 +396,7 @@ fn never() -> AttributeValue {
 }
 
 /// The instants of a window, the newest first.
-fn sent(item: &Item) -> Vec<Timestamp> {
+pub fn sent(item: &Item) -> Vec<Timestamp> {
     (0..)
         .map_while(|place| item.get(&format!("sent{place}"))?.as_n().ok()?.parse().ok())
         .map_while(|millis| Timestamp::from_millisecond(millis).ok())

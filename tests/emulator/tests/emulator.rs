@@ -1,10 +1,12 @@
-//! Two people's ways through all of it, event file by event file, in the order in which it happens: one with passkeys, one
-//! with a password and phones.
+//! Two people's ways through all of it, event file by event file, in the order in which it happens: one with passkeys, who
+//! loses them and comes back by the recovery code, one with a password and phones.
 
 #![expect(clippy::indexing_slicing, clippy::print_stdout, reason = "a test that prints what it measured")]
 
 #[path = "walk/password_and_phone.rs"]
 mod password_and_phone;
+#[path = "walk/recovery.rs"]
+mod recovery;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,6 +34,7 @@ async fn the_built_functions_answer_their_events() {
 struct Walk {
     deployment: Deployment,
     session: String,
+    recovery_code: String,
     /// What must never stand in a log.
     secrets: Vec<String>,
     failures: Vec<String>,
@@ -50,7 +53,13 @@ async fn way() -> Result<(), Failure> {
         deployment = deployment.built_in(PathBuf::from(folder));
     }
     let secrets = vec!["rivera@clinic.example".to_owned()];
-    let mut walk = Walk { deployment, session: String::new(), secrets, failures: Vec::new() };
+    let mut walk = Walk {
+        deployment,
+        session: String::new(),
+        recovery_code: String::new(),
+        secrets,
+        failures: Vec::new(),
+    };
 
     let whole = everything(&mut walk).await;
     if let Err(error) = whole {
@@ -73,6 +82,7 @@ async fn everything(walk: &mut Walk) -> Result<(), Failure> {
     account(walk, &passkey).await?;
     sessions(walk, &mut device).await?;
     sign_out(walk).await?;
+    recovery::by_code(walk).await?;
     password_and_phone::all_of_it(walk).await?;
     events_are_told(walk).await?;
     calls_that_do_not_open(walk).await
@@ -299,7 +309,8 @@ async fn recovery_code(walk: &mut Walk) -> Result<(), Failure> {
     let file = walk.send_signed_in("recovery-code-download.text", (200, "")).await?;
     walk.expect(file.headers["content-type"].starts_with("text/plain"), "the file is not text");
     walk.expect(file.body.contains(&code), "the code is not in the file");
-    walk.secrets.extend([code.replace('-', ""), code]);
+    walk.recovery_code.clone_from(&code);
+    walk.secrets.extend([code.replace('-', ""), code.replace('-', " "), code]);
     let token = walk.send_signed_in("session-token", (200, "")).await?.json();
     walk.secrets.push(token["access_token"].as_str().unwrap_or_default().to_owned());
     Ok(())

@@ -25,6 +25,7 @@ mod phones;
 mod races;
 mod racing;
 mod records;
+mod redeeming;
 mod sends;
 mod service;
 mod sessions;

@@ -176,6 +176,51 @@ async fn changes_of_password_and_phones() {
     assert_eq!(calls, ["GetItem", "Query"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recovery_by_code() {
+    let run = Run::unlimited().await;
+    let mut person = set_up(&run).await;
+    let code = person.take_code().await;
+    let redeem = |by: &str, value: &str, code: &str| {
+        run.post("/v1/recovery/code", &json!({ by: value, "code": code }))
+    };
+    let wrong = "0000-0000-0000-0000";
+    let nobody = somebody(&run);
+    for (by, value) in [
+        ("username", &person.username),
+        ("email", &person.email),
+        ("username", &nobody.username),
+        ("email", &nobody.email),
+    ] {
+        for nth in 1..=6 {
+            let (answer, calls) = made(&run, true, redeem(by, value, wrong).send()).await;
+            let expected: (u16, &[&str]) = match nth {
+                5 => (401, &["BatchGetItem", "GenerateMac", "PutItem", "TransactWriteItems"]),
+                6 => (429, &["TransactWriteItems"]),
+                _ => (401, &["BatchGetItem", "GenerateMac", "TransactWriteItems"]),
+            };
+            assert_eq!((answer.status, &*calls), expected, "{by} {value}, guess {nth}");
+        }
+    }
+    run.wait(60).await;
+    let right = || redeem("username", &person.username, &code).header("idempotency-key", "calls");
+    let (answer, calls) = made(&run, true, right().send()).await;
+    let recovered = answer.expect(200);
+    assert_eq!(calls, ["BatchGetItem", "GenerateMac", "TransactWriteItems", "TransactWriteItems"]);
+    let (answer, calls) = made(&run, true, right().send()).await;
+    answer.expect(200);
+    assert_eq!(calls, ["Query", "TransactWriteItems", "TransactWriteItems"]);
+
+    // The account has changed since its code was last looked at.
+    person.session = recovered.new_session();
+    let code = person.take_code().await;
+    person.enrol(HandMade::new(&run.origin)).await;
+    let (answer, calls) = made(&run, true, redeem("email", &person.email, &code).send()).await;
+    answer.expect(200);
+    let expected = ["BatchGetItem", "GenerateMac", "Query"];
+    assert_eq!((&calls[..3], &calls[3..]), (&expected[..], &["TransactWriteItems"; 3][..]));
+}
+
 /// A passkey's sign-in lifts locks on its way, and calls no more than before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_passkey_sign_in() {

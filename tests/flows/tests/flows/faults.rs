@@ -69,6 +69,11 @@ enum Step {
     PhoneConfirm,
     PhoneConfirmWrong,
     PhoneRemove,
+    Redeem,
+    RedeemWithKey,
+    RedeemWrong,
+    /// The fifth wrong one.
+    RedeemLocks,
 }
 
 /// What the password is changed to.
@@ -120,7 +125,9 @@ impl Step {
             | Self::PasswordWrong
             | Self::PasswordLocks
             | Self::VerifyWrong
-            | Self::PhoneConfirmWrong => 401,
+            | Self::PhoneConfirmWrong
+            | Self::RedeemWrong
+            | Self::RedeemLocks => 401,
             Self::PasswordSet
             | Self::PasswordChange
             | Self::PasswordFirst
@@ -137,6 +144,8 @@ impl Step {
             | Self::Token
             | Self::Sessions
             | Self::Activity
+            | Self::Redeem
+            | Self::RedeemWithKey
             | Self::Keys => 200,
         }
     }
@@ -160,9 +169,13 @@ impl Step {
             | Self::VerifyFirst
             | Self::VerifyLast
             | Self::VerifyWrong
+            | Self::Redeem
+            | Self::RedeemWrong
             | Self::PhoneConfirmWrong => &[401],
             Self::Remove | Self::SessionEnd | Self::PhoneConfirm | Self::PhoneRemove => &[404],
-            Self::PasswordLocks | Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => &[429],
+            Self::PasswordLocks | Self::RedeemLocks | Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => {
+                &[429]
+            }
             Self::PasswordFirst
             | Self::View
             | Self::ViewLater
@@ -172,6 +185,7 @@ impl Step {
             | Self::Token
             | Self::Sessions
             | Self::Activity
+            | Self::RedeemWithKey
             | Self::Keys => &[200],
         }
     }
@@ -266,6 +280,9 @@ impl Step {
                 let body = json!({ "password": ANOTHER, "current": PASSWORD });
                 (Method::PUT, "/v1/account/password".to_owned(), Some(body))
             }
+            Self::Redeem | Self::RedeemWithKey | Self::RedeemWrong | Self::RedeemLocks => {
+                self.ready_to_recover(run, &mut person).await
+            }
             Self::PhoneAdd | Self::PhoneConfirm | Self::PhoneConfirmWrong | Self::PhoneRemove => {
                 self.ready_to_change_phones(run, &mut person).await
             }
@@ -293,7 +310,7 @@ impl Step {
                 | Self::Remove
                 | Self::PasswordSet
                 | Self::PasswordChange
-        );
+        ) || self.recovers();
         !uses_up && !self.needs_phone()
     }
 
@@ -317,6 +334,10 @@ impl Step {
                 | Self::VerifyLast
                 | Self::VerifyWrong
         )
+    }
+
+    fn recovers(self) -> bool {
+        matches!(self, Self::Redeem | Self::RedeemWithKey | Self::RedeemWrong | Self::RedeemLocks)
     }
 
     /// Whether it sends itself: then the telling of what happened cannot be kept still by `sns`, and it tells
@@ -347,6 +368,18 @@ impl Step {
         let code = if self == Self::PhoneConfirm { code } else { another(&code) };
         let path = format!("{phones}/{}/confirm", pending["id"].as_str().unwrap());
         (Method::POST, path, Some(json!({ "code": code })))
+    }
+
+    async fn ready_to_recover(self, run: &Run, person: &mut Person) -> (Method, String, Option<Value>) {
+        let code = person.take_code().await;
+        let path = "/v1/recovery/code";
+        let wrong = json!({ "code": "0000-0000-0000-0000", "username": person.username });
+        for _ in 0..if self == Self::RedeemLocks { 4 } else { 0 } {
+            run.post(path, &wrong).send().await.expect(401);
+        }
+        let right = json!({ "code": code, "username": person.username });
+        let body = if matches!(self, Self::Redeem | Self::RedeemWithKey) { right } else { wrong };
+        (Method::POST, path.to_owned(), Some(body))
     }
 
     async fn ready_to_sign_in(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
@@ -395,11 +428,12 @@ impl Step {
             call = call.json(body);
         }
         // A sign-in at another browser: a session of one's own is replaced by none of these.
-        let elsewhere = matches!(self, Self::SignIn | Self::RefusedCounter) || self.signs_in();
+        let elsewhere =
+            matches!(self, Self::SignIn | Self::RefusedCounter) || self.signs_in() || self.recovers();
         if !elsewhere && !ready.person.session.is_empty() {
             call = call.session(&ready.person.session);
         }
-        if matches!(self, Self::RegisterWithKey | Self::RegisterWithPassword) {
+        if matches!(self, Self::RegisterWithKey | Self::RegisterWithPassword | Self::RedeemWithKey) {
             call = call.header("idempotency-key", &ready.person.username);
         }
         call.send().await
@@ -460,8 +494,13 @@ fn assert_unavailable(answer: Answer) {
 }
 
 /// The account as a session sees it that the step leaves alone, without what a sign-in of ours changes.
-async fn seen(ready: &Ready) -> Value {
-    let mut account = ready.witness.clone().account().await;
+async fn seen(step: Step, ready: &Ready) -> Value {
+    let mut witness = ready.witness.clone();
+    if matches!(step, Step::Redeem | Step::RedeemWithKey) {
+        // A recovery ends every session.
+        witness = witness.elsewhere().await;
+    }
+    let mut account = witness.account().await;
     for passkey in account["methods"]["passkeys"].as_array_mut().unwrap() {
         passkey["last_used_at"] = Value::Null;
     }
@@ -481,7 +520,7 @@ async fn every_call_fails(step: Step, kind: &str) {
         for nth in 0..times {
             let what = format!("{step:?}: {service} {operation}, call {nth}, {kind}");
             let ready = step.ready(&run, last.take()).await;
-            let before = seen(&ready).await;
+            let before = seen(step, &ready).await;
             let fault = json!({
                 "service": service, "operation": operation, "after": nth, "times": 1, "kind": kind
             });
@@ -489,11 +528,15 @@ async fn every_call_fails(step: Step, kind: &str) {
             assert_eq!(answer.status, 503, "{what}: {answer:?}");
             assert_unavailable(answer);
 
-            // A guess that locks is one, whether or not its owner could be told.
-            let counted = step == Step::PasswordLocks && operation == "PutItem";
+            // A guess that locks is one, whether or not its owner could be told; and one that could not be looked at.
+            let counted = match step {
+                Step::PasswordLocks => operation == "PutItem",
+                Step::RedeemWrong | Step::RedeemLocks => operation != "TransactWriteItems",
+                _ => false,
+            };
             let took_effect = kind == "lost_response" || counted;
             if !took_effect {
-                assert_eq!(seen(&ready).await, before, "{what}: it did something");
+                assert_eq!(seen(step, &ready).await, before, "{what}: it did something");
             }
             // The same again: as if nothing had been, or as if it had gone well.
             let again = step.send(&run, &ready).await;
@@ -503,7 +546,7 @@ async fn every_call_fails(step: Step, kind: &str) {
                 "{what}: {again:?}"
             );
             converged(step, &run, &ready, &before, &again, &what).await;
-            if matches!(step, Step::PasswordWrong | Step::VerifyWrong) {
+            if matches!(step, Step::PasswordWrong | Step::VerifyWrong | Step::RedeemWrong) {
                 every_guess_was_counted(step, &run, &ready, 1 + u8::from(took_effect), &what).await;
             }
             last = Some(ready);
@@ -521,7 +564,7 @@ async fn every_guess_was_counted(step: Step, run: &Run, ready: &Ready, counted: 
 
 /// Whichever attempt it was that took effect, it took effect once.
 async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: &Answer, what: &str) {
-    let after = seen(ready).await;
+    let after = seen(step, ready).await;
     let passkeys = |account: &Value| account["methods"]["passkeys"].as_array().unwrap().len();
     match step {
         Step::Enrol => assert_eq!(passkeys(&after), passkeys(before) + 1, "{what}"),
@@ -563,6 +606,13 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
             assert_eq!(phones(&after), phones(before) + 1, "{what}");
         }
         Step::PhoneRemove => assert_eq!(after["methods"]["phones"], json!([]), "{what}"),
+        Step::Redeem | Step::RedeemWithKey => {
+            assert_eq!(after["recovery_code"], Value::Null, "{what}");
+            ready.witness.clone().get("/v1/account").await.problem(401, "not_signed_in");
+            if again.status == 200 {
+                run.get("/v1/account").session(&again.new_session()).send().await.expect(200);
+            }
+        }
         Step::Register | Step::RegisterWithKey | Step::RegisterWithPassword => {
             let call = run.post("/v1/accounts", ready.body.as_ref().unwrap());
             call.send().await.problem(409, "username_taken");
@@ -586,6 +636,8 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
         | Step::VerifyWrong
         | Step::PhoneAdd
         | Step::PhoneConfirmWrong
+        | Step::RedeemWrong
+        | Step::RedeemLocks
         | Step::Keys => assert_eq!(after, *before, "{what}"),
     }
 }
@@ -634,6 +686,10 @@ every_fault! {
     confirming_a_phone: PhoneConfirm,
     guessing_at_a_confirmation: PhoneConfirmWrong,
     removing_a_phone: PhoneRemove,
+    redeeming_a_code: Redeem,
+    redeeming_a_code_with_a_key: RedeemWithKey,
+    guessing_a_recovery_code: RedeemWrong,
+    guessing_recovery_codes_until_it_locks: RedeemLocks,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,6 +19,7 @@ mod limits;
 mod password;
 mod phone;
 mod policy;
+mod recovery;
 mod registration;
 mod rules;
 mod sessions;

@@ -36,6 +36,7 @@ fn is_open(route: &Route) -> bool {
             | "password-sign-in"
             | "phone-code-send"
             | "phone-code-verify"
+            | "recovery-code-redeem"
     )
 }
 
@@ -74,6 +75,7 @@ fn body(route: &Route) -> (Value, &'static [&'static str]) {
         "phone-confirm" => (json!({ "code": "123456" }), &[]),
         "phone-code-send" => (json!({ "username": "rules", "channel": "text" }), &[]),
         "phone-code-verify" => (json!({ "sign_in": "si_AQ", "code": "123456" }), &[]),
+        "recovery-code-redeem" => (json!({ "code": "1234-5678-9012-3456", "username": "rules" }), &[]),
         "passkey-enrol-options" | "passkey-sign-in-options" | "recovery-code-issue" | "session-token" => {
             (json!({}), &[])
         }
