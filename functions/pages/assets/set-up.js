@@ -1,36 +1,41 @@
 // `/set-up`: the notice's three set-ups. Each is carried out here, as far as the portal offers it; the choice is the address's fragment.
 
 import * as api from "./api.js";
-import { byId, el, leave, nextPage, policyDate, press, report } from "./page.js";
+import { TITLES, notice, showDates } from "./notice.js";
+import { byId, carried, el, leave, leaveWith, nextPage, press, report, sayWhy, time } from "./page.js";
 import { enrol, noPasskeys } from "./passkeys.js";
 import { passwordForm } from "./password-form.js";
 import { phoneForm } from "./phone-form.js";
 import { sendOn, withSession } from "./step-up.js";
-
-const TITLES = {
-  passkey: "Passkey",
-  authenticator_and_phone: "Authenticator and phone",
-  password_and_phone: "Password and phone",
-};
 
 /** The set-ups that are walked through in steps; an authenticator cannot be added here yet. */
 const PATHS = { "#password-and-phone": "password_and_phone" };
 
 let account = null;
 let policy = null;
+/** After a recovery: the methods that this session has added or replaced, and so proven. Null in any other session. */
+let renewed = null;
 
 async function start() {
-  [account, policy] = await Promise.all([api.account(), api.policy()]).catch(sendOn);
+  sayWhy();
+  [account, policy] = await Promise.all([api.account(), notice()]).catch(sendOn);
   byId("who").textContent = account.username;
+  showDates(byId("dates"), policy);
+  if (await recovers()) {
+    renewed = new Set();
+    byId("came-by").textContent = "Get back in";
+    showRecovered();
+  }
   show();
 }
 
 function show() {
   const path = PATHS[location.hash] ?? null;
-  const walk = path !== null && !account.set_ups[path];
+  const walk = path !== null && !isDone(path);
   byId("choices").hidden = walk;
   byId("path").hidden = !walk;
   byId("title").textContent = walk ? `Set up: ${TITLES[path].toLowerCase()}` : "Choose how you will sign in";
+  byId("recovered").hidden = renewed === null || walk;
   if (walk) {
     showPath();
   } else {
@@ -42,6 +47,9 @@ window.addEventListener("hashchange", () => {
   if (account === null) {
     return;
   }
+  if (renewed !== null) {
+    history.replaceState({ recovered: true }, "");
+  }
   show();
   if (!byId("choices").hidden) {
     byId("main").focus();
@@ -52,7 +60,6 @@ window.addEventListener("hashchange", () => {
 // ---- the three set-ups ----
 
 function showChoices() {
-  byId("rule").textContent = rule(policy);
   byId("other-set-ups").replaceChildren();
   for (const setUp of policy.set_ups) {
     const facts = [
@@ -69,10 +76,10 @@ function showChoices() {
   }
 
   const lacking = noPasskeys();
-  byId("cannot").hidden = lacking === null || account.set_ups.passkey;
+  byId("cannot").hidden = lacking === null || isDone("passkey");
   byId("cannot").textContent = lacking ?? "";
-  byId("add-passkey").hidden = lacking !== null || account.set_ups.passkey;
-  byId("go-on").hidden = !Object.values(account.set_ups).includes(true);
+  byId("add-passkey").hidden = lacking !== null || isDone("passkey");
+  byId("go-on").hidden = !Object.keys(account.set_ups).some(isDone);
   byId("go-on").setAttribute("href", nextPage(account));
 }
 
@@ -81,9 +88,9 @@ function card(id, facts) {
   tellDone(done, doneOf(id));
   const [address] = Object.entries(PATHS).find(([, path]) => path === id) ?? [];
   let way = null;
-  if (address && !account.set_ups[id]) {
+  if (address && !isDone(id)) {
     way = el("a", { class: "button full", href: address }, `Set up ${TITLES[id].toLowerCase()}`);
-  } else if (!account.set_ups[id]) {
+  } else if (!isDone(id)) {
     way = el("p", { class: "muted small" }, "An authenticator cannot be added here yet.");
   }
   return el("section", { class: "card" }, el("h3", {}, TITLES[id] ?? id), el("dl", { class: "facts" }, ...facts), done, way);
@@ -130,8 +137,9 @@ const CODE = { at: "Step 2 of 2", title: "", what: "" };
 function showPath() {
   const done = (after) => goOn("password_and_phone", after);
   tellDone(byId("path-done"), doneOf("password_and_phone"));
-  if (account.methods.password === null) {
-    const form = passwordForm(account, { submit: "Go on", done });
+  byId("later").hidden = !mayWait();
+  if (lacks("password")) {
+    const form = passwordForm(account, { submit: "Go on", done, anew: renewed !== null });
     byId("path-step").replaceChildren(form.element);
     stand(PASSWORD);
     form.focus();
@@ -153,24 +161,81 @@ function stand({ at, title, what }) {
 
 /** The next step, by the account as the server tells it; once the set-up is complete, the next page. */
 async function goOn(setUp, after) {
+  note(account, after);
   account = after;
-  if (account.set_ups[setUp]) {
-    await leave(nextPage(account));
+  if (isDone(setUp)) {
+    await (renewed === null ? leave(nextPage(account)) : leaveWith({ recovered: true }, nextPage(account)));
   }
   show();
 }
 
-function rule({ email_recovery_ends_at, set_up_required_from }) {
-  const email = policyDate(email_recovery_ends_at);
-  const setUp = policyDate(set_up_required_from);
-  const first = email.past
-    ? `Since ${email.text}, email no longer gets you back in.`
-    : `From ${email.text}, email no longer gets you back in.`;
-  const second = setUp.past
-    ? "To sign in to the portal you need one of three verified set-ups."
-    : `From ${setUp.text}, you need one of three verified set-ups to sign in to the portal.`;
-  return `${first} ${second}`;
+// ---- after a recovery ----
+
+const METHODS = {
+  passkey: ["passkeys"],
+  authenticator_and_phone: ["authenticator", "phones"],
+  password_and_phone: ["password", "phones"],
+};
+
+/** What the account had before the recovery may be lost: then only what was added since counts. */
+const isDone = (setUp) => account.set_ups[setUp] && (renewed === null || METHODS[setUp].every((method) => renewed.has(method)));
+
+const lacks = (method) => account.methods[method] === null || (renewed !== null && !renewed.has(method));
+
+function note(before, after) {
+  const changed = Object.keys(after.methods).filter(
+    (method) => JSON.stringify(after.methods[method]) !== JSON.stringify(before.methods[method]),
+  );
+  changed.forEach((method) => renewed?.add(method));
 }
+
+/**
+ * Whether this session may only enrol although its account may have a set-up. Only a session that came from a recovery, or an account
+ * that has a set-up, can be so: the others need not ask.
+ */
+async function recovers() {
+  if (!carried("recovered") && !Object.values(account.set_ups).includes(true)) {
+    return false;
+  }
+  return api.token().then(
+    () => false,
+    (error) => {
+      if (error.status === 403) {
+        return true;
+      }
+      return sendOn(error);
+    },
+  );
+}
+
+function showRecovered() {
+  const { passkeys, phones, password, authenticator } = account.methods;
+  const had = [
+    ...passkeys.map(({ name, created_at }) => [`the passkey "${name}", added `, time(created_at)]),
+    ...phones.map(({ ending }) => [`the phone number ending in ${ending}`]),
+    ...(authenticator ? [["the authenticator app, added ", time(authenticator.confirmed_at)]] : []),
+    ...(password ? [["the password, changed ", time(password.changed_at)]] : []),
+  ];
+  byId("recovered-next").replaceChildren(
+    el("li", {}, "Add a way to sign in: one of the three set-ups below. A new password needs no old one."),
+    account.recovery_code === null
+      ? el("li", {}, "Save your new recovery code. The one that you used is spent.")
+      : el("li", {}, "Keep your recovery code: it is the one that you have, and you see it again next."),
+    had.length > 0
+      ? el(
+          "li",
+          {},
+          "Then remove what you lost, on ",
+          el("a", { href: "/manage" }, "Manage my ID"),
+          ". Your ID still has:",
+          el("ul", {}, ...had.map((words) => el("li", {}, ...words))),
+        )
+      : "",
+  );
+}
+
+/** Until the date a password opens the ID by itself, and what goes with it can be added later. */
+const mayWait = () => account.methods.password !== null && !lacks("password") && Date.parse(policy.set_up_required_from) > policy.now();
 
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) {

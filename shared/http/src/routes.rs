@@ -19,6 +19,8 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 pub const ROUTES: &[Route] = &[
     route("GET", "/", "pages"),
     route("GET", "/register", "pages"),
+    route("GET", "/recover", "pages"),
+    route("GET", "/help", "pages"),
     route("GET", "/set-up", "pages"),
     route("GET", "/recovery-code", "pages"),
     route("GET", "/manage", "pages"),

@@ -186,7 +186,15 @@ async fn open_to_all(walk: &mut Walk) -> Result<(), Failure> {
     walk.expect(policy["set_ups"].as_array().map(Vec::len) == Some(3), "the policy has not three set-ups");
     let jwks = walk.send("jwks", (200, ""), |_| {}).await?.json();
     walk.expect(jwks["keys"].as_array().is_some_and(|keys| !keys.is_empty()), "there is no public key");
-    for page in ["pages", "pages.register", "pages.set-up", "pages.recovery-code", "pages.manage"] {
+    for page in [
+        "pages",
+        "pages.register",
+        "pages.recover",
+        "pages.help",
+        "pages.set-up",
+        "pages.recovery-code",
+        "pages.manage",
+    ] {
         let reply = walk.send(page, (200, ""), |_| {}).await?;
         walk.expect(reply.headers["content-type"].starts_with("text/html"), "a page is not HTML");
     }

@@ -743,7 +743,7 @@ async fn identifiers_may_be_percent_encoded_and_odd_ones_name_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_are_strict() {
     let run = Run::start().await;
-    for path in ["/", "/register", "/set-up", "/recovery-code", "/manage"] {
+    for path in ["/", "/register", "/recover", "/help", "/set-up", "/recovery-code", "/manage"] {
         let page = run.get(path).send().await.expect(200);
         assert!(page.header("content-type").unwrap().starts_with("text/html"), "{path}");
         let policy = page.header("content-security-policy").unwrap();
