@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { isOver, needed, notice, showDates } from "./notice.js";
-import { byId, el, hush, leave, press, report, say, time } from "./page.js";
+import { byId, carried, el, hush, leave, press, report, say, time } from "./page.js";
 import { enrol, noPasskeys } from "./passkeys.js";
 import { passwordForm } from "./password-form.js";
 import { phoneForm } from "./phone-form.js";
@@ -35,6 +35,9 @@ async function start() {
     byId("add-passkey").hidden = true;
   }
   await show();
+  if (carried("recovered")) {
+    say("You are set up anew. Look through what your ID has, and remove what you have lost.");
+  }
 }
 
 const view = () => (Object.hasOwn(VIEWS, location.hash.slice(1)) ? location.hash.slice(1) : "id");
@@ -456,7 +459,7 @@ function sessionItem(session) {
         "div",
         {},
         el("h3", {}, name),
-        el("p", { class: "muted small" }, [session.where, proof && `signed in with ${proof}`].filter(Boolean).join(" · ")),
+        el("p", { class: "muted small" }, [session.where, proof ? `signed in with ${proof}` : "nothing proven in it yet"].filter(Boolean).join(" · ")),
         el("p", { class: "muted small" }, "Since ", time(session.created_at), ", last seen ", time(session.last_seen_at)),
       ),
       session.current ? el("span", { class: "badge" }, "This one") : el("div", { class: "buttons" }, end),

@@ -51,7 +51,7 @@ function open() {
 }
 
 /** The session that a recovery begins may set up anew: that is the next page, and it knows from where. */
-const recovered = () => leaveWith({ recovered: true }, "/set-up");
+const recovered = (by) => leaveWith({ recovered: by }, "/set-up");
 
 function showStep({ element, focus }) {
   hush();
@@ -111,7 +111,7 @@ async function recover(body) {
     throw error;
   }
   code.input.value = "";
-  await recovered();
+  await recovered("code");
 }
 
 const WAYS = { passkey: "Use a passkey", phone: "Get a code by text or call" };
@@ -259,7 +259,7 @@ function emailStep(username, sent) {
     },
     verify: async (digits) => {
       await api.recoveryEmailVerify({ recovery, code: digits });
-      await recovered();
+      await recovered("email");
     },
     elsewhere: elsewhere(username),
     back: { label: "Use another way", go: () => begin() },

@@ -1,7 +1,7 @@
 // `/recovery-code`: the code is issued when there is none, shown, and saved before the page lets go.
 
 import * as api from "./api.js";
-import { Declined, byId, carried, leave, nextPage, press, say, sayWhy } from "./page.js";
+import { Declined, byId, carried, leave, leaveWith, nextPage, press, say, sayWhy } from "./page.js";
 import { showCode } from "./recovery-code-card.js";
 import { sendOn, withSession } from "./step-up.js";
 
@@ -59,7 +59,11 @@ function explain() {
 
 goOn.addEventListener("click", () => {
   if (saved) {
-    location.assign("/manage");
+    if (carried("recovered")) {
+      leaveWith({ recovered: carried("recovered") }, "/manage");
+    } else {
+      location.assign("/manage");
+    }
   } else {
     explain();
   }

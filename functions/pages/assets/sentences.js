@@ -70,8 +70,8 @@ export const OF_CODE = {
 
 export const OF_RECOVERY_CODE = {
   wrong_credentials:
-    "That code does not open this ID. Check the name and every character of the code, and that it is the newest one: a code that was used, or " +
-    "that another has replaced, is dead. Without a code that works, and without any way to sign in, you need a new ID: see below.",
+    "That code does not open this ID: check the name, every character, and that it is your newest code; if you have no other and no way " +
+    "to sign in, you need a new ID, see below.",
   bad_request: "The portal could not read that code. Check every character of it.",
 };
 export const OF_EMAIL_CODE = {

@@ -15,6 +15,8 @@ let account = null;
 let policy = null;
 /** After a recovery: the methods that this session has added or replaced, and so proven. Null in any other session. */
 let renewed = null;
+/** By what this page was reached: "code" or "email", if by a recovery. */
+const recovered = carried("recovered");
 
 async function start() {
   sayWhy();
@@ -48,7 +50,7 @@ window.addEventListener("hashchange", () => {
     return;
   }
   if (renewed !== null) {
-    history.replaceState({ recovered: true }, "");
+    history.replaceState({ recovered }, "");
   }
   show();
   if (!byId("choices").hidden) {
@@ -98,7 +100,7 @@ function card(id, facts) {
 
 /** What the account has of a set-up, in words. */
 function doneOf(id) {
-  const { passkeys, password, authenticator, phones } = account.methods;
+  const { passkeys, password, authenticator, phones } = standing(account.methods);
   const phone = phones.map(({ ending }) => `Phone verified, ending in ${ending}`).slice(0, 1);
   return {
     passkey: passkeys.length > 0 ? ["A passkey is added"] : [],
@@ -164,12 +166,14 @@ async function goOn(setUp, after) {
   note(account, after);
   account = after;
   if (isDone(setUp)) {
-    await (renewed === null ? leave(nextPage(account)) : leaveWith({ recovered: true }, nextPage(account)));
+    await (renewed === null ? leave(nextPage(account)) : leaveWith({ recovered }, nextPage(account)));
   }
   show();
 }
 
 // ---- after a recovery ----
+
+const NOTHING = { passkeys: [], authenticator: null, phones: [], password: null };
 
 const METHODS = {
   passkey: ["passkeys"],
@@ -182,6 +186,8 @@ const isDone = (setUp) => account.set_ups[setUp] && (renewed === null || METHODS
 
 const lacks = (method) => account.methods[method] === null || (renewed !== null && !renewed.has(method));
 
+const standing = (methods) => (renewed === null ? methods : { ...NOTHING, ...Object.fromEntries([...renewed].map((method) => [method, methods[method]])) });
+
 function note(before, after) {
   const changed = Object.keys(after.methods).filter(
     (method) => JSON.stringify(after.methods[method]) !== JSON.stringify(before.methods[method]),
@@ -190,23 +196,29 @@ function note(before, after) {
 }
 
 /**
- * Whether this session may only enrol although its account may have a set-up. Only a session that came from a recovery, or an account
- * that has a set-up, can be so: the others need not ask.
+ * Whether the session still lives by the recovery that began it. The history knows that it began so; where that is lost, an account that
+ * is ready and a session that must prove more tell as much.
  */
 async function recovers() {
-  if (!carried("recovered") && !Object.values(account.set_ups).includes(true)) {
+  if (recovered === null && !account.ready) {
     return false;
   }
   return api.token().then(
     () => false,
     (error) => {
-      if (error.status === 403) {
-        return true;
+      if (error.status !== 403) {
+        return sendOn(error);
       }
-      return sendOn(error);
+      return recovered !== null || error.code === "step_up_required";
     },
   );
 }
+
+const CODE_NEXT = {
+  spent: "Save your new recovery code. The one that you used is spent.",
+  none: "Save your recovery code.",
+  kept: "Your recovery code is still good: keep it.",
+};
 
 function showRecovered() {
   const { passkeys, phones, password, authenticator } = account.methods;
@@ -218,14 +230,12 @@ function showRecovered() {
   ];
   byId("recovered-next").replaceChildren(
     el("li", {}, "Add a way to sign in: one of the three set-ups below. A new password needs no old one."),
-    account.recovery_code === null
-      ? el("li", {}, "Save your new recovery code. The one that you used is spent.")
-      : el("li", {}, "Keep your recovery code: it is the one that you have, and you see it again next."),
+    el("li", {}, CODE_NEXT[account.recovery_code !== null ? "kept" : recovered === "code" ? "spent" : "none"]),
     had.length > 0
       ? el(
           "li",
           {},
-          "Then remove what you lost, on ",
+          "Then remove or replace what you lost, on ",
           el("a", { href: "/manage" }, "Manage my ID"),
           ". Your ID still has:",
           el("ul", {}, ...had.map((words) => el("li", {}, ...words))),

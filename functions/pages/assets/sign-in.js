@@ -98,7 +98,7 @@ async function prompt(account) {
       "section",
       { class: "step", "aria-label": "What is missing" },
       title,
-      el("p", {}, "Without it the portal no longer lets you in after that day. ", timer),
+      el("p", {}, "From the date below on, the portal does not let you in without it. ", timer),
       el("ul", { class: "checks" }, ...needed(account, now)),
       el("p", {}, el("a", { href: "/help" }, "What the three set-ups are")),
       el(
