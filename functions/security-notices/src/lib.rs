@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use postern_domain::activity::Event;
 use postern_http::Clock;
-use postern_messages::{CloudEvent, Mail, Notice, SecurityEvents};
+use postern_messages::{CloudEvent, Letter, Mail, Notice, SecurityEvents};
 use postern_store::{Store, activity_of};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
@@ -95,7 +95,7 @@ async fn tell(deps: &Deps, event: &Event) -> Result<(), String> {
         if let Some(account) = account.map_err(|error| error.to_string())?
             && let Some(notice) = Notice::of(event, account.username.as_str())
         {
-            letters.mail.send(&account.email, &notice).await.map_err(|error| error.to_string())?;
+            letters.mail.send(&account.email, &Letter::from(&notice)).await.map_err(|error| error.to_string())?;
         }
     }
     info!(event = event.id.as_str(), "told");

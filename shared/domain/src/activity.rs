@@ -22,6 +22,10 @@ pub enum What {
     RecoveryCodeLocked,
     /// A hundred in a row: a new one has to be issued.
     RecoveryCodeDisabled,
+    /// Five wrong codes by email in a row.
+    EmailCodeLocked,
+    /// A hundred in a row.
+    EmailCodeDisabled,
     /// By the recovery code, or by a code to the address of old: every other session ended with it.
     Recovered,
     SessionEnded,
@@ -53,6 +57,8 @@ impl What {
             | Self::RecoveryCodeDownloaded
             | Self::RecoveryCodeLocked
             | Self::RecoveryCodeDisabled
+            | Self::EmailCodeLocked
+            | Self::EmailCodeDisabled
             | Self::Recovered
             | Self::PasswordSet
             | Self::PasswordChanged

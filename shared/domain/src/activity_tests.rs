@@ -13,6 +13,8 @@ fn the_owner_is_told_of_changes_and_of_theft_and_not_of_every_day() {
         (What::RecoveryCodeDownloaded, "recovery_code_downloaded", true),
         (What::RecoveryCodeLocked, "recovery_code_locked", true),
         (What::RecoveryCodeDisabled, "recovery_code_disabled", true),
+        (What::EmailCodeLocked, "email_code_locked", true),
+        (What::EmailCodeDisabled, "email_code_disabled", true),
         (What::Recovered, "recovered", true),
         (What::SessionEnded, "session_ended", false),
     ] {

@@ -133,6 +133,17 @@ impl Problem {
             .with("suggestions", suggestions)
     }
 
+    /// Whatever was asked, by whomever.
+    #[must_use]
+    pub fn email_recovery_retired() -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "email_recovery_retired",
+            "Email is no longer a way back in. Use your recovery code. Without it, and without any way to sign in, register \
+             a new account.",
+        )
+    }
+
     /// The same `Idempotency-Key` with another body.
     #[must_use]
     pub fn idempotency_key_reused() -> Self {

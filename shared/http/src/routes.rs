@@ -40,6 +40,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/account/recovery-code", "recovery-code-issue"),
     route("GET", "/v1/account/recovery-code", "recovery-code-download"),
     route("POST", "/v1/recovery/code", "recovery-code-redeem"),
+    route("POST", "/v1/recovery/email/send", "recovery-email-send"),
+    route("POST", "/v1/recovery/email/verify", "recovery-email-verify"),
     route("GET", "/v1/account/activity", "activity-list"),
     route("GET", "/v1/account/sessions", "sessions-list"),
     route("DELETE", "/v1/account/sessions/{id}", "session-end"),

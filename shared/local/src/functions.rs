@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lambda_http::{Body, Request, Response};
-use postern_codes::Codes;
+use postern_codes::{Codes, EmailCodes};
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::Format;
 use postern_http::{Clock, Frame};
@@ -323,11 +323,45 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                     clock: clock.clone(),
                     store: store.clone(),
                     codes: recovery_codes,
-                    keyring,
+                    keyring: keyring.clone(),
                     keys,
                     policy,
                     limit: parts.recoveries,
                     second_proof: parts.second_proof,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "recovery-email-send",
+            function!(
+                parts,
+                recovery_email_send,
+                recovery_email_send::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    policy,
+                    codes: Some(EmailCodes {
+                        mail: Arc::new(parts.outbox.clone()),
+                        words: parts.codes.words.clone(),
+                        limits: parts.codes.limits,
+                        random: random.clone(),
+                    }),
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "recovery-email-verify",
+            function!(
+                parts,
+                recovery_email_verify,
+                recovery_email_verify::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring,
+                    policy,
                     random: random.clone(),
                 }
             ),

@@ -38,6 +38,14 @@ impl Notice {
                 "Your recovery code was disabled",
                 "The recovery code of your account was disabled after a hundred wrong ones, and has to be issued anew",
             ),
+            What::EmailCodeLocked => (
+                "Wrong codes",
+                "Codes by email were not taken for your account for a while, after five wrong ones",
+            ),
+            What::EmailCodeDisabled => (
+                "Codes by email were disabled",
+                "Codes by email were disabled for your account after a hundred wrong ones",
+            ),
             What::Recovered => (
                 "Your account was recovered",
                 "Your account was recovered, and everybody who was signed in to it was signed out",
@@ -85,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    const EVERY: [What; 20] = [
+    const EVERY: [What; 22] = [
         What::AccountRegistered,
         What::SignedIn,
         What::PasskeyAdded,
@@ -96,6 +104,8 @@ mod tests {
         What::RecoveryCodeDownloaded,
         What::RecoveryCodeLocked,
         What::RecoveryCodeDisabled,
+        What::EmailCodeLocked,
+        What::EmailCodeDisabled,
         What::Recovered,
         What::SessionEnded,
         What::PasswordSet,

@@ -10,6 +10,7 @@ mod activity;
 mod calls;
 mod change;
 mod client;
+mod emailed;
 mod enrolment;
 mod error;
 mod guessed;
@@ -30,6 +31,7 @@ mod transaction;
 
 pub use activity::{Activity, Cursor, InvalidCursor, activity_of};
 pub use client::client;
+pub use emailed::{Addressee, EmailRecovery, EmailedCode, KeptEmails, RecoveryEmail};
 pub use enrolment::{Ceremony, PasskeyEnrolment, PasskeyRemoval, Refused};
 pub use error::{Races, StoreError};
 pub use guessed::{Counted, Guess, KeptPassword, KeptPhones, SentCode};

@@ -264,12 +264,21 @@ impl Store {
     /// Takes a count back from the number and the account, where nothing was sent after all, so that another try
     /// need not wait. One call.
     pub async fn uncount_send(&self, sending: &Sending, now: Timestamp) -> Result<(), StoreError> {
+        self.uncount(sending, Guessed::Phone, now).await
+    }
+
+    /// The same of a code by email. One call.
+    pub async fn uncount_email(&self, sending: &Sending, now: Timestamp) -> Result<(), StoreError> {
+        self.uncount(sending, Guessed::Email, now).await
+    }
+
+    async fn uncount(&self, sending: &Sending, which: Guessed, now: Timestamp) -> Result<(), StoreError> {
         #[derive(Clone, Copy)]
         struct StillNewest;
         let mut writes = Transaction::new();
         let windows = [
             (&self.attempts, limit_key("NUMBER", &hex::encode(sending.number)), PER_NUMBER),
-            (&self.accounts, guessed_key(&sending.username, Guessed::Phone), PER_ACCOUNT),
+            (&self.accounts, guessed_key(&sending.username, which), PER_ACCOUNT),
         ];
         let name = sending.name.iter().map(|name| (&self.attempts, name_window(name), PER_NUMBER));
         for (table, key, limits) in windows.into_iter().chain(name) {
@@ -359,7 +368,7 @@ pub fn limit_key(what: &str, digest: &str) -> Key {
 }
 
 /// Every limit lets one more go at `now`.
-fn free(limits: &[Limit], now: Timestamp) -> Expression {
+pub fn free(limits: &[Limit], now: Timestamp) -> Expression {
     let mut conditions = Vec::new();
     let mut values = Vec::new();
     for limit in limits {
@@ -372,7 +381,7 @@ fn free(limits: &[Limit], now: Timestamp) -> Expression {
 }
 
 /// Moves a window on by a send at `now`. Every right-hand side is what stood before the write.
-fn moved(limits: &[Limit], now: Timestamp) -> Expression {
+pub fn moved(limits: &[Limit], now: Timestamp) -> Expression {
     let mut moved =
         Expression::new("SET sent0 = :sent", [(":sent", number(now.as_millisecond())), (":never", never())]);
     for place in 1..send_limit::reach(limits) {
@@ -404,7 +413,7 @@ pub fn sent(item: &Item) -> Vec<Timestamp> {
 }
 
 /// The attributes of codes that are over, with what belongs to them.
-fn codes_over(item: &Item, now: Timestamp) -> Vec<String> {
+pub fn codes_over(item: &Item, now: Timestamp) -> Vec<String> {
     #[derive(Deserialize)]
     struct Expiry {
         expires_at: i64,

@@ -35,7 +35,7 @@ pub struct Deployment {
 }
 
 /// The parameters, and the tables' names.
-const PARAMETERS: [(&str, &str); 21] = [
+const PARAMETERS: [(&str, &str); 22] = [
     ("RpId", "portal.example"),
     ("RpName", "Provider portal"),
     ("Origins", "https://id.portal.example"),
@@ -53,6 +53,7 @@ const PARAMETERS: [(&str, &str); 21] = [
     ("LineLookup", "on"),
     ("SmsOriginationNumber", "+18005550101"),
     ("VoiceOriginationIdentity", "+18005550100"),
+    ("EmailIdentity", "mail.portal.example"),
     ("SendsPerHour", "2000"),
     ("SendsPerCountryHour", "1000"),
     ("Accounts", "accounts"),

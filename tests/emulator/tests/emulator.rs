@@ -83,6 +83,7 @@ async fn everything(walk: &mut Walk) -> Result<(), Failure> {
     sessions(walk, &mut device).await?;
     sign_out(walk).await?;
     recovery::by_code(walk).await?;
+    recovery::by_email(walk).await?;
     password_and_phone::all_of_it(walk).await?;
     events_are_told(walk).await?;
     calls_that_do_not_open(walk).await

@@ -55,3 +55,19 @@ pub async fn by_code(walk: &mut Walk) -> Result<(), Failure> {
     walk.send_signed_in("sign-out", (204, "")).await?;
     Ok(())
 }
+
+/// The deployment's date is past: whatever is asked, email recovers nothing.
+pub async fn by_email(walk: &mut Walk) -> Result<(), Failure> {
+    for name in [
+        "recovery-email-send",
+        "recovery-email-send.malformed-json",
+        "recovery-email-verify",
+        "recovery-email-verify.wrong-type",
+    ] {
+        walk.send(name, (410, "email_recovery_retired"), |_| {}).await?;
+    }
+    for name in ["recovery-email-send.foreign-origin", "recovery-email-verify.foreign-origin"] {
+        walk.send(name, (403, "wrong_origin"), |_| {}).await?;
+    }
+    Ok(())
+}
