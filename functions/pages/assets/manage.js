@@ -488,6 +488,8 @@ const WHAT = {
   recovery_code_downloaded: "Recovery code shown or downloaded",
   recovery_code_locked: "Recovery code locked: too many wrong ones",
   recovery_code_disabled: "Recovery code switched off: a hundred wrong ones in a row",
+  email_code_locked: "Email codes locked: too many wrong ones",
+  email_code_disabled: "Email codes switched off: a hundred wrong ones in a row",
   recovered: "Recovered: every other session ended",
   session_ended: "Session ended",
 };

@@ -41,7 +41,7 @@ export function dateOf(instant, now) {
 /** "77 days left", on the last two days "31 hours left", in the last hour "9:05 left". Rounded down: nobody is late by it. */
 export function left(milliseconds) {
   if (milliseconds < HOUR) {
-    return `${minutes(Math.max(0, Math.ceil(milliseconds / 1000)))} left`;
+    return `${minutes(Math.max(0, Math.floor(milliseconds / 1000)))} left`;
   }
   const [count, unit] =
     milliseconds < 2 * DAY ? [Math.floor(milliseconds / HOUR), "hour"] : [Math.floor(milliseconds / DAY), "day"];

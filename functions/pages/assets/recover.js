@@ -98,7 +98,8 @@ async function recover(body) {
       return;
     }
     if (error.code === "locked") {
-      showStep(locked(error, "recovery code", body.username));
+      // What was counted by an address is lifted by nothing but time.
+      showStep(locked(error, "recovery code", { username: body.username, lifts: body.username !== undefined }));
       return;
     }
     if (error.code === "second_proof_required") {
@@ -114,14 +115,12 @@ async function recover(body) {
   await recovered("code");
 }
 
-const WAYS = { passkey: "Use a passkey", phone: "Get a code by text or call" };
-
-/** The other ways begin on the sign-in page. What was counted by an address is lifted by nothing but time. */
-function locked({ retryAfter, unlock }, name, username = "") {
-  const ways = unlock
-    .filter((way) => Object.hasOwn(WAYS, way))
-    .map((way) => ({ label: WAYS[way], go: () => leaveWith({ username }, "/") }));
-  return lockedStep({ retryAfter, name, ways, lifts: username !== "", again: () => begin() });
+/** The other ways begin on the sign-in page. */
+function locked({ retryAfter, unlock }, name, { username = "", lifts, also = [] }) {
+  const go = () => leaveWith({ username }, "/");
+  const labels = { passkey: "Use a passkey", phone: "Get a code by text or call" };
+  const ways = unlock.filter((way) => Object.hasOwn(labels, way)).map((way) => ({ label: labels[way], go }));
+  return lockedStep({ retryAfter, name, ways: [...also, ...ways], lifts, again: () => begin() });
 }
 
 /**
@@ -234,7 +233,8 @@ const elsewhere = (username) => (error) => {
     return true;
   }
   if (error.code === "locked") {
-    showStep(locked(error, "email code", username));
+    const also = [{ label: "Use my recovery code", go: () => begin() }];
+    showStep(locked(error, "email code", { username, lifts: false, also }));
     return true;
   }
   if (error.code === "sign_in_expired") {
