@@ -100,8 +100,7 @@ async fn what_is_not_there_is_not_found() {
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    for path in
-        ["/", "/recover", "/help", "/recovery-code", "/manage", "/assets/page.js", "/assets/door.svg"]
+    for path in ["/", "/recover", "/help", "/recovery-code", "/manage", "/assets/page.js", "/assets/door.svg"]
     {
         let answer = get(path).await;
         for (name, value) in [
