@@ -95,7 +95,11 @@ async fn tell(deps: &Deps, event: &Event) -> Result<(), String> {
         if let Some(account) = account.map_err(|error| error.to_string())?
             && let Some(notice) = Notice::of(event, account.username.as_str())
         {
-            letters.mail.send(&account.email, &Letter::from(&notice)).await.map_err(|error| error.to_string())?;
+            letters
+                .mail
+                .send(&account.email, &Letter::from(&notice))
+                .await
+                .map_err(|error| error.to_string())?;
         }
     }
     info!(event = event.id.as_str(), "told");

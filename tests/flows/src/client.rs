@@ -120,6 +120,15 @@ impl Portal {
         body.chars().filter(char::is_ascii_digit).take(6).collect()
     }
 
+    /// The code that went to an address last, among the notices that did.
+    pub async fn code_by_email(&self, email: &str) -> String {
+        let letters = self.messages_to(email).await;
+        let bodies = letters.iter().filter_map(|letter| letter["body"].as_str());
+        let body =
+            bodies.filter_map(|body| body.split_once(" is your code")).next().expect("a code went there").0;
+        body.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect()
+    }
+
     /// What the `SecurityEvents` topic got, the newest first.
     pub async fn events(&self) -> Vec<Value> {
         let shown = self.get("/dev/events").send().await.expect(200).json();
