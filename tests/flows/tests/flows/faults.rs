@@ -900,7 +900,7 @@ async fn an_outage_is_told_as_one() {
 }
 
 /// Asks until it is so.
-async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..1000 {
         if let Some(found) = ask().await {
             return found;

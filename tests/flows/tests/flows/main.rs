@@ -17,6 +17,7 @@ mod faults;
 mod guesses;
 mod happy;
 mod limits;
+mod notices;
 mod password;
 mod phone;
 mod policy;
