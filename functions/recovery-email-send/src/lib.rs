@@ -12,7 +12,9 @@ use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
 use postern_keys::{Keyring, Random};
 use postern_sign_ins::SignIn;
-use postern_store::{Addressee, EmailedCode, OpenedKeyring, RecoveryEmail, Sending, Store, decide_again, resend_at};
+use postern_store::{
+    Addressee, EmailedCode, OpenedKeyring, RecoveryEmail, Sending, Store, decide_again, resend_at,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the role of this function allows, action by action.

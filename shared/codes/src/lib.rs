@@ -7,6 +7,6 @@ mod bound;
 mod email;
 mod send;
 
-pub use email::{EmailBound, EmailCodes};
 pub use bound::{Bound, Purpose};
+pub use email::{EmailBound, EmailCodes};
 pub use send::{Codes, Destination, Unsent, too_soon};

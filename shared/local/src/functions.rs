@@ -45,6 +45,8 @@ pub struct Parts {
     pub recoveries: Option<u64>,
     /// Whether a recovery code needs another proof beside it.
     pub second_proof: bool,
+    /// What people call the portal.
+    pub portal: &'static str,
 }
 
 /// Wraps a step and its dependencies as a [`Function`].
@@ -406,16 +408,14 @@ pub fn keys_rotate(parts: &Parts) -> keys_rotate::Deps {
 
 /// `security-notices`, which the stream of `Accounts` starts.
 pub fn security_notices(parts: &Parts) -> security_notices::Deps {
-    let outbox = Arc::new(parts.outbox.clone());
-    let mail = Arc::clone(&outbox);
     security_notices::Deps {
-        topic: outbox,
+        clock: parts.clock.clone(),
+        topic: Arc::new(parts.outbox.clone()),
         issuer: parts.issuer.clone(),
-        letters: Some(security_notices::Letters {
-            clock: parts.clock.clone(),
-            store: parts.store.clone(),
-            mail,
-        }),
+        portal: parts.portal.to_owned(),
+        store: parts.store.clone(),
+        texts: Arc::new(parts.outbox.clone()),
+        mail: Some(Arc::new(parts.outbox.clone())),
     }
 }
 

@@ -133,6 +133,7 @@ impl LocalRun {
             outbox,
             recoveries: (!options.unlimited).then_some(RECOVERIES_PER_HOUR),
             second_proof: options.recovery_second_proof,
+            portal: PORTAL,
         };
 
         parts.outbox.on_voice_code(functions::voice_call(&parts));

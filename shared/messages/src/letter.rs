@@ -4,8 +4,6 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::Notice;
-
 /// An email: plain text, and nothing to click. It may hold a code: its `Debug` is redacted.
 #[derive(Clone)]
 pub struct Letter {
@@ -27,12 +25,6 @@ impl Letter {
     #[must_use]
     pub fn expose_body(&self) -> &str {
         self.body.expose_secret()
-    }
-}
-
-impl From<&Notice> for Letter {
-    fn from(notice: &Notice) -> Self {
-        Self::new(notice.subject, notice.body.clone().into())
     }
 }
 

@@ -96,7 +96,8 @@ async fn a_refusal_tells_its_code_alone() {
         (429, "TooManyRequestsException"),
         (500, "InternalFailure"),
     ] {
-        let (port, _told) = answering(status, kind, r#"{"message":"canary@clinic.example is suppressed"}"#).await;
+        let (port, _told) =
+            answering(status, kind, r#"{"message":"canary@clinic.example is suppressed"}"#).await;
         let not_sent = mail(port, "portal.example").send(&to(), &letter()).await.unwrap_err();
         assert_eq!((not_sent.operation, not_sent.reason.as_str()), ("ses:SendEmail", kind));
         assert!(!format!("{not_sent} {not_sent:?}").contains("canary"));

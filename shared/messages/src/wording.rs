@@ -172,4 +172,4 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 #[path = "wording_tests.rs"]
-mod tests;
+pub mod tests;

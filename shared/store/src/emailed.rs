@@ -112,7 +112,9 @@ impl Store {
         }
         let items = found.responses.unwrap_or_default().remove(&self.accounts).unwrap_or_default();
         let of = |kind: &str| {
-            items.iter().find(|item| item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk == kind))
+            items
+                .iter()
+                .find(|item| item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk == kind))
         };
         let id = of("NAME").and_then(|marker| marker.get("account")?.as_s().ok()?.parse().ok());
         let over = of(Guessed::Email.sort_key()).map(|item| codes_over(item, now)).unwrap_or_default();

@@ -27,9 +27,10 @@ pub mod schema;
 mod sends;
 mod sessions;
 mod sign_in;
+mod telling;
 mod transaction;
 
-pub use activity::{Activity, Cursor, InvalidCursor, activity_of};
+pub use activity::{Activity, Cursor, InvalidCursor, activity_of, gone_number_of};
 pub use client::client;
 pub use emailed::{Addressee, EmailRecovery, EmailedCode, KeptEmails, RecoveryEmail};
 pub use enrolment::{Ceremony, PasskeyEnrolment, PasskeyRemoval, Refused};

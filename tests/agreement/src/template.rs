@@ -429,7 +429,8 @@ fn reference(value: &Value) -> String {
         return ORIGINATION.to_owned();
     }
     let identity = sub(value).and_then(|text| {
-        let text = text.strip_prefix("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${")?;
+        let text =
+            text.strip_prefix("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${")?;
         text.strip_suffix('}')
     });
     if let Some(parameter) = identity {

@@ -16,6 +16,7 @@ mod canned;
 mod codes;
 mod conditions;
 mod conflicts;
+mod emailed;
 mod errors;
 mod guesses;
 mod known;

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use crate::faults::{OPERATIONS, calls, settled};
 
 /// The calls beside those of [`OPERATIONS`] that send, or ask about a number.
-const MESSAGES: [(&str, &str); 4] = [
+const MESSAGES: [(&str, &str); 5] = [
     ("sns", "Publish"),
     ("sns", "CheckIfPhoneNumberIsOptedOut"),
+    ("ses", "SendEmail"),
     ("smsvoice", "CarrierLookup"),
     ("smsvoice", "SendVoiceMessage"),
 ];
@@ -219,6 +220,32 @@ async fn a_recovery_by_code() {
     answer.expect(200);
     let expected = ["BatchGetItem", "GenerateMac", "Query"];
     assert_eq!((&calls[..3], &calls[3..]), (&expected[..], &["TransactWriteItems"; 3][..]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recovery_by_email() {
+    let run = Run::unlimited().await;
+    run.hold("2025-02-07T12:00:00Z".parse().unwrap()).await;
+    let (person, nobody) = (set_up(&run).await, somebody(&run));
+    for who in [&nobody, &person] {
+        let body = json!({ "username": who.username });
+        let (answer, calls) = made(&run, true, run.post("/v1/recovery/email/send", &body).send()).await;
+        let recovery = answer.expect(202).json()["recovery"].clone();
+        assert_eq!(calls, ["BatchGetItem", "Query", "SendEmail", "TransactWriteItems"]);
+        let verify = |code: String| {
+            let body = json!({ "recovery": recovery, "code": code });
+            run.post("/v1/recovery/email/verify", &body).send()
+        };
+        let (answer, calls) = made(&run, true, verify("000000".to_owned())).await;
+        answer.problem(401, "wrong_credentials");
+        assert_eq!(calls, ["UpdateItem"]);
+        if who.username == person.username {
+            let code = run.code_by_email(&person.email).await;
+            let (answer, calls) = made(&run, true, verify(code)).await;
+            answer.expect(200);
+            assert_eq!(calls, ["TransactWriteItems", "UpdateItem"]);
+        }
+    }
 }
 
 /// A passkey's sign-in lifts locks on its way, and calls no more than before.

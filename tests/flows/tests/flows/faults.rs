@@ -74,6 +74,10 @@ enum Step {
     RedeemWrong,
     /// The fifth wrong one.
     RedeemLocks,
+    /// These while email recovers.
+    EmailSend,
+    EmailVerify,
+    EmailVerifyWrong,
 }
 
 /// What the password is changed to.
@@ -119,7 +123,7 @@ impl Step {
             | Self::RegisterWithPassword
             | Self::Enrol
             | Self::Issue => 201,
-            Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => 202,
+            Self::CodeFirst | Self::CodeLater | Self::PhoneAdd | Self::EmailSend => 202,
             Self::Remove | Self::SignOut | Self::SessionEnd | Self::PhoneRemove => 204,
             Self::RefusedCounter
             | Self::PasswordWrong
@@ -127,7 +131,8 @@ impl Step {
             | Self::VerifyWrong
             | Self::PhoneConfirmWrong
             | Self::RedeemWrong
-            | Self::RedeemLocks => 401,
+            | Self::RedeemLocks
+            | Self::EmailVerifyWrong => 401,
             Self::PasswordSet
             | Self::PasswordChange
             | Self::PasswordFirst
@@ -146,6 +151,7 @@ impl Step {
             | Self::Activity
             | Self::Redeem
             | Self::RedeemWithKey
+            | Self::EmailVerify
             | Self::Keys => 200,
         }
     }
@@ -171,11 +177,16 @@ impl Step {
             | Self::VerifyWrong
             | Self::Redeem
             | Self::RedeemWrong
+            | Self::EmailVerify
+            | Self::EmailVerifyWrong
             | Self::PhoneConfirmWrong => &[401],
             Self::Remove | Self::SessionEnd | Self::PhoneConfirm | Self::PhoneRemove => &[404],
-            Self::PasswordLocks | Self::RedeemLocks | Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => {
-                &[429]
-            }
+            Self::PasswordLocks
+            | Self::RedeemLocks
+            | Self::CodeFirst
+            | Self::CodeLater
+            | Self::EmailSend
+            | Self::PhoneAdd => &[429],
             Self::PasswordFirst
             | Self::View
             | Self::ViewLater
@@ -280,6 +291,9 @@ impl Step {
                 let body = json!({ "password": ANOTHER, "current": PASSWORD });
                 (Method::PUT, "/v1/account/password".to_owned(), Some(body))
             }
+            Self::EmailSend | Self::EmailVerify | Self::EmailVerifyWrong => {
+                self.ready_to_recover_by_email(run, &person).await
+            }
             Self::Redeem | Self::RedeemWithKey | Self::RedeemWrong | Self::RedeemLocks => {
                 self.ready_to_recover(run, &mut person).await
             }
@@ -337,7 +351,17 @@ impl Step {
     }
 
     fn recovers(self) -> bool {
-        matches!(self, Self::Redeem | Self::RedeemWithKey | Self::RedeemWrong | Self::RedeemLocks)
+        let by_code =
+            matches!(self, Self::Redeem | Self::RedeemWithKey | Self::RedeemWrong | Self::RedeemLocks);
+        by_code || self.is_by_email()
+    }
+
+    fn is_by_email(self) -> bool {
+        matches!(self, Self::EmailSend | Self::EmailVerify | Self::EmailVerifyWrong)
+    }
+
+    fn ends_every_session(self) -> bool {
+        matches!(self, Self::Redeem | Self::RedeemWithKey | Self::EmailVerify)
     }
 
     /// Whether it sends itself: then the telling of what happened cannot be kept still by `sns`, and it tells
@@ -348,7 +372,8 @@ impl Step {
 
     fn operations(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let sends = self.publishes().then_some(("sns", "Publish"));
-        OPERATIONS.iter().copied().chain(sends)
+        let writes = (self == Self::EmailSend).then_some(("ses", "SendEmail"));
+        OPERATIONS.iter().copied().chain(sends).chain(writes)
     }
 
     async fn ready_to_change_phones(self, run: &Run, person: &mut Person) -> (Method, String, Option<Value>) {
@@ -380,6 +405,18 @@ impl Step {
         let right = json!({ "code": code, "username": person.username });
         let body = if matches!(self, Self::Redeem | Self::RedeemWithKey) { right } else { wrong };
         (Method::POST, path.to_owned(), Some(body))
+    }
+
+    async fn ready_to_recover_by_email(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
+        let path = |step: &str| format!("/v1/recovery/email/{step}");
+        let name = json!({ "username": person.username });
+        if self == Self::EmailSend {
+            return (Method::POST, path("send"), Some(name));
+        }
+        let sent = run.post(&path("send"), &name).send().await.expect(202).json();
+        let code = run.code_by_email(&person.email).await;
+        let code = if self == Self::EmailVerify { code } else { another(&code) };
+        (Method::POST, path("verify"), Some(json!({ "recovery": sent["recovery"], "code": code })))
     }
 
     async fn ready_to_sign_in(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
@@ -496,7 +533,7 @@ fn assert_unavailable(answer: Answer) {
 /// The account as a session sees it that the step leaves alone, without what a sign-in of ours changes.
 async fn seen(step: Step, ready: &Ready) -> Value {
     let mut witness = ready.witness.clone();
-    if matches!(step, Step::Redeem | Step::RedeemWithKey) {
+    if step.ends_every_session() {
         // A recovery ends every session.
         witness = witness.elsewhere().await;
     }
@@ -513,6 +550,9 @@ async fn every_fault_of(step: Step) {
 
 async fn every_call_fails(step: Step, kind: &str) {
     let run = Run::unlimited().await;
+    if step.is_by_email() {
+        run.hold("2025-02-07T12:00:00Z".parse().unwrap()).await;
+    }
     let made = calls_of(&run, step).await;
     assert!(!made.is_empty(), "{step:?} makes no call");
     let mut last = None;
@@ -546,7 +586,11 @@ async fn every_call_fails(step: Step, kind: &str) {
                 "{what}: {again:?}"
             );
             converged(step, &run, &ready, &before, &again, &what).await;
-            if matches!(step, Step::PasswordWrong | Step::VerifyWrong | Step::RedeemWrong) {
+            let is_wrong_guess = matches!(
+                step,
+                Step::PasswordWrong | Step::VerifyWrong | Step::RedeemWrong | Step::EmailVerifyWrong
+            );
+            if is_wrong_guess {
                 every_guess_was_counted(step, &run, &ready, 1 + u8::from(took_effect), &what).await;
             }
             last = Some(ready);
@@ -606,8 +650,9 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
             assert_eq!(phones(&after), phones(before) + 1, "{what}");
         }
         Step::PhoneRemove => assert_eq!(after["methods"]["phones"], json!([]), "{what}"),
-        Step::Redeem | Step::RedeemWithKey => {
-            assert_eq!(after["recovery_code"], Value::Null, "{what}");
+        Step::Redeem | Step::RedeemWithKey | Step::EmailVerify => {
+            // By email it stays.
+            assert_eq!(after["recovery_code"].is_null(), step != Step::EmailVerify, "{what}");
             ready.witness.clone().get("/v1/account").await.problem(401, "not_signed_in");
             if again.status == 200 {
                 run.get("/v1/account").session(&again.new_session()).send().await.expect(200);
@@ -638,6 +683,8 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
         | Step::PhoneConfirmWrong
         | Step::RedeemWrong
         | Step::RedeemLocks
+        | Step::EmailSend
+        | Step::EmailVerifyWrong
         | Step::Keys => assert_eq!(after, *before, "{what}"),
     }
 }
@@ -690,6 +737,9 @@ every_fault! {
     redeeming_a_code_with_a_key: RedeemWithKey,
     guessing_a_recovery_code: RedeemWrong,
     guessing_recovery_codes_until_it_locks: RedeemLocks,
+    sending_a_code_by_email: EmailSend,
+    bringing_a_code_by_email: EmailVerify,
+    guessing_a_code_by_email: EmailVerifyWrong,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -879,7 +929,7 @@ async fn an_outage_is_told_as_one() {
 }
 
 /// Asks until it is so.
-async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..1000 {
         if let Some(found) = ask().await {
             return found;
