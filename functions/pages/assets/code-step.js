@@ -27,7 +27,7 @@ const INSTEAD = { text: "Send a text instead", call: "Call me instead" };
 
 export function onItsWay(channel, ending) {
   if (channel === "email") {
-    return "If that is an ID, a code is on its way to its email address. It may take a minute; look among the unwanted ones too.";
+    return "If that is an ID, a code is on its way to its email address. It may take a minute; look in the spam folder too.";
   }
   if (!ending) {
     return channel === "text"

@@ -55,6 +55,16 @@ const REASONS = {
 };
 
 /** How the places say some of the refusals; see `instead`. */
+export const OF_RECOVERY_CODE = {
+  wrong_credentials:
+    "That code does not open this ID: check the name, every character, and that it is your newest code; if you have no other and no way " +
+    "to sign in, you need a new ID, see below.",
+  bad_request: "The portal could not read that code. Check every character of it.",
+};
+export const OF_EMAIL_CODE = {
+  wrong_credentials: "That code is not right, or no longer good. Check the digits, or have another email sent.",
+  locked: "There were too many wrong codes.",
+};
 export const OF_PASSKEY = {
   wrong_credentials:
     "That passkey does not open an ID here. It may have been removed. Use another passkey, or register if you are new.",
@@ -65,17 +75,6 @@ export const OF_PASSWORD = {
 };
 export const OF_CODE = {
   wrong_credentials: "That code is not right, or no longer good. Check the digits, or have another code sent.",
-  locked: "There were too many wrong codes.",
-};
-
-export const OF_RECOVERY_CODE = {
-  wrong_credentials:
-    "That code does not open this ID: check the name, every character, and that it is your newest code; if you have no other and no way " +
-    "to sign in, you need a new ID, see below.",
-  bad_request: "The portal could not read that code. Check every character of it.",
-};
-export const OF_EMAIL_CODE = {
-  wrong_credentials: "That code is not right, or no longer good. Check the digits, or have another email sent.",
   locked: "There were too many wrong codes.",
 };
 
