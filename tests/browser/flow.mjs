@@ -103,6 +103,7 @@ async function at(path, where = page) {
 
 const clock = (body) => dev("/dev/clock", body);
 const faults = (body) => dev("/dev/faults", body);
+const outboxEmptied = () => fetch(new URL("/dev/messages", base), { method: "DELETE", signal: AbortSignal.timeout(5_000) });
 
 async function dev(path, body) {
   const response = await fetch(new URL(path, base), {
@@ -135,8 +136,6 @@ async function codeSent(kind, to) {
   }
   throw new Error(`no ${kind} went out to ${to}`);
 }
-
-const outboxEmptied = () => fetch(new URL("/dev/messages", base), { method: "DELETE", signal: AbortSignal.timeout(5_000) });
 
 /** The phone forgets, and the half minute in which a number gets no second code is over. */
 async function nextCode() {
@@ -1136,27 +1135,6 @@ step("a sign-in that took too long begins again, with the username", async () =>
   assert.equal(await focused(desk), "password");
 });
 
-// ---- the notice, lived through ----
-
-recovery({
-  step,
-  base,
-  browser: () => browser,
-  button,
-  heading,
-  expectSaid,
-  at,
-  clock,
-  codeSent,
-  outboxEmptied,
-  shownCode,
-  accessible,
-  narrow,
-  picture,
-  nothingKept,
-  loseOnce: (pattern, where) => loseOnce(pattern, where),
-});
-
 async function enterPassword(password, where) {
   await where.locator("#username").fill(colleague);
   await where.locator("#password").fill(password);
@@ -1195,6 +1173,27 @@ async function failOnce(pattern, where, before) {
     return route.abort("connectionreset");
   });
 }
+
+// ---- the notice, lived through ----
+
+recovery({
+  step,
+  base,
+  browser: () => browser,
+  button,
+  heading,
+  expectSaid,
+  at,
+  clock,
+  codeSent,
+  outboxEmptied,
+  shownCode,
+  accessible,
+  narrow,
+  picture,
+  nothingKept,
+  loseOnce,
+});
 
 try {
   await run();
