@@ -62,11 +62,6 @@ export function recovery(tools) {
     await button("Get back in", desk).click();
   };
 
-  const loseDevice = async () => {
-    await device.remove();
-    device = null;
-  };
-
   const leaveSession = async () => {
     await desk.goto("/manage");
     await button("Sign out", desk).click();
@@ -303,8 +298,9 @@ export function recovery(tools) {
   });
 
   step("the passkey is lost: what is no code is told beside the field, and a wrong one with what that means", async () => {
+    // Before the sign-in page is seen again, whose autofill would use it.
+    await device.remove();
     await leaveSession();
-    await loseDevice();
     await desk.goto("/recover");
     await button("Get back in", desk).click();
     await desk.getByText("Enter your recovery code.").waitFor();

@@ -150,12 +150,12 @@ async fn only_an_address_of_this_build_is_kept() {
     assert_eq!(header(&other, "cache-control"), "no-cache");
 }
 
-/// The addresses by which a file names others of ours: `/assets/…`, `"./…"`, and pages in `href`.
+/// The addresses by which a file names others of ours: `/assets/…`, `"./…"`, and pages in `href`, less their fragments.
 fn named(text: &str) -> Vec<String> {
     let after = |marker: &'static str, prefix: &'static str| {
         text.match_indices(marker).map(move |(at, _)| {
             let rest = &text[at + marker.len()..];
-            let end = rest.find(['"', '\'', ')', '`']).unwrap_or(rest.len());
+            let end = rest.find(['"', '\'', ')', '`', '#']).unwrap_or(rest.len());
             format!("{prefix}{}", &rest[..end])
         })
     };
