@@ -124,17 +124,13 @@ export function recovery(tools) {
     await heading(/something is missing/, desk).waitFor();
     assert.equal(await desk.getByText("Save your recovery code").count(), 0);
     await now("2025-01-06T06:00:00.000Z");
-    await enterPasswordAgain(PASSWORD);
+    await leaveSession();
+    await enterPassword(PASSWORD);
     await heading(/something is missing/, desk).waitFor();
     await desk.getByText("Save your recovery code by 7 March 2025").waitFor();
     await leaveSession();
     clean();
   });
-
-  const enterPasswordAgain = async (password) => {
-    await leaveSession();
-    await enterPassword(password);
-  };
 
   step("February: the password is forgotten, and the email gets it back in", async () => {
     await now("2025-02-10T15:00:00.000Z");
