@@ -7,6 +7,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use postern_domain::Timestamp;
 use postern_domain::guess::{Standing, whole_seconds};
+use postern_domain::policy::ActionNeeded;
 use postern_domain::session::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -177,6 +178,12 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.members.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// What the account must do first, as `action_needed`.
+    #[must_use]
+    pub fn with_action_needed(self, needed: &[ActionNeeded]) -> Self {
+        self.with("action_needed", json!(needed))
     }
 
     /// `seconds` in the member `retry_after` and in the header (RFC 9110 §10.2.3).

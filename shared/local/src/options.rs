@@ -26,6 +26,10 @@ pub struct Options {
     #[arg(long)]
     pub unlimited: bool,
 
+    /// Keep an account of the old style: password and email alone, registered a year before the notice's dates.
+    #[arg(long)]
+    pub seed: bool,
+
     /// How new recovery codes are written: `decimal`, or `crockford` for 16 symbols of base 32.
     #[arg(long, value_name = "FORMAT", default_value = "decimal")]
     pub recovery_code_format: Format,

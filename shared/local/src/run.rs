@@ -34,6 +34,7 @@ use crate::gateway::{Gateway, problem};
 use crate::meter::Meter;
 use crate::notices::Stream;
 use crate::options::Options;
+use crate::seed;
 use crate::template::Template;
 use crate::toll::{KeysToll, MessagesToll, Toll};
 
@@ -170,6 +171,14 @@ impl LocalRun {
             news: Arc::clone(&news),
             port: address.port(),
         };
+        if options.seed {
+            let at = seed::REGISTERED_AT.parse().map_err(|error: jiff::Error| broken(&error))?;
+            front.dev.clock.set(at, true);
+            keys_rotate::handle(&front.rotation).await.map_err(|error| broken(&error))?;
+            seed::register(&front.gateway).await.map_err(NotStarted::Broken)?;
+            front.dev.clock.reset();
+            keys_rotate::handle(&front.rotation).await.map_err(|error| broken(&error))?;
+        }
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(tell_the_news(stream, news, stopped.clone()));
         let served = tokio::spawn(serve(listener, front, stopped));

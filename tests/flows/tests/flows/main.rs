@@ -12,6 +12,7 @@ mod binary;
 mod calls;
 mod canaries;
 mod ceremonies;
+mod dates;
 mod email_recovery;
 mod faults;
 mod guesses;
