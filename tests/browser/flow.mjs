@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 
 import { App, scan } from "./app.mjs";
 import { Missing, authenticator, barriers, launch, open } from "./browser.mjs";
+import { recovery } from "./recovery.mjs";
 
 const [base] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const pictures = process.argv.includes("--screenshots");
@@ -16,7 +17,8 @@ if (!base || !URL.canParse(base)) {
   process.exit(2);
 }
 
-const PAGES = ["/", "/register", "/set-up", "/recovery-code", "/manage"];
+const PAGES = ["/", "/register", "/recover", "/help", "/set-up", "/recovery-code", "/manage"];
+const OPEN_PAGES = ["/", "/register", "/recover", "/help"];
 const VIEWS = ["", "#recovery-code", "#sessions", "#activity"];
 const CODE = /^[0-9A-Z]{4}(-[0-9A-Z]{4}){3}$/;
 
@@ -105,6 +107,7 @@ async function at(path, where = page) {
 
 const clock = (body) => dev("/dev/clock", body);
 const faults = (body) => dev("/dev/faults", body);
+const outboxEmptied = () => fetch(new URL("/dev/messages", base), { method: "DELETE", signal: AbortSignal.timeout(5_000) });
 
 async function dev(path, body) {
   const response = await fetch(new URL(path, base), {
@@ -121,7 +124,12 @@ async function codeSent(kind, to) {
   for (let tries = 0; tries < 50; tries += 1) {
     const response = await fetch(new URL(`/dev/messages?to=${encodeURIComponent(to)}`, base), { signal: AbortSignal.timeout(5_000) });
     // Notices of what changed go there too: of the texts it is the one with the origin-bound last line.
-    const read = ({ body }) => (kind === "text" ? /#(\d{6})$/.exec(body.trimEnd())?.[1] : /\d{6}/.exec(body.replace(/\D/g, ""))?.[0]);
+    const read = ({ body }) =>
+      ({
+        text: () => /#(\d{6})$/.exec(body.trimEnd())?.[1],
+        call: () => /\d{6}/.exec(body.replace(/\D/g, ""))?.[0],
+        email: () => /\b(\d{6}) is your code/.exec(body)?.[1],
+      })[kind]();
     const codes = (await response.json()).filter((each) => each.kind === kind).map(read);
     const newest = codes.find((digits) => digits !== undefined);
     if (newest) {
@@ -143,7 +151,7 @@ const appCode = async (of = app) => of.codeAt(await now());
 
 /** The phone forgets, and the half minute in which a number gets no second code is over; an app shows another code, too. */
 async function nextCode() {
-  await fetch(new URL("/dev/messages", base), { method: "DELETE", signal: AbortSignal.timeout(5_000) });
+  await outboxEmptied();
   await clock({ advance_seconds: 31 });
 }
 
@@ -275,7 +283,11 @@ step("the set-up page shows the three set-ups, and acts on what works", async ()
   }
   await page.getByText(/fastest and easiest/i).first().waitFor();
   assert.deepEqual(await page.locator("main").getByRole("button").allTextContents(), ["Add a passkey"]);
-  assert.deepEqual(await page.locator("main").getByRole("link").allTextContents(), ["Set up authenticator and phone", "Set up password and phone"]);
+  assert.deepEqual(await page.locator("main").getByRole("link").allTextContents(), [
+    "Set up authenticator and phone",
+    "Set up password and phone",
+    "See the three of them side by side",
+  ]);
   await accessible("set up");
   await narrow("set up");
   await picture("set-up");
@@ -719,7 +731,7 @@ step("whoever is not signed in is sent to sign in, from every page that needs it
   await device.verifies(false);
   await page.goto(base);
   await window_.context.clearCookies();
-  for (const path of PAGES.filter((each) => !["/", "/register"].includes(each))) {
+  for (const path of PAGES.filter((each) => !OPEN_PAGES.includes(each))) {
     await page.goto("about:blank");
     await page.goto(path);
     await at("/");
@@ -998,10 +1010,16 @@ step("five wrong passwords lock, and the page says for how long and what to do",
   assert.ok(await locked.evaluate((section) => section === document.activeElement), "the focus moves to what happened");
   await accessible("locked", desk);
   await narrow("locked", desk);
-  await button("Use my recovery code", desk).click();
-  await expectSaid(/cannot be entered on this page yet/, desk);
   await button("Try the password again", desk).click({ force: true });
   await expectSaid(/Try again in \d+ seconds/, desk);
+  await button("Use my recovery code", desk).click();
+  await heading("With your recovery code", desk).waitFor();
+  assert.equal(await desk.getByLabel("Username or email").inputValue(), colleague, "the name came along");
+  assert.ok(!desk.url().includes(colleague), "and not in the address");
+  await desk.goBack();
+  await desk.locator("#password").waitFor();
+  await enterPassword(GOOD_PASSWORD, desk);
+  await heading("Too many wrong attempts", desk).waitFor();
 });
 
 step("locked out, and back in by a call", async () => {
@@ -1408,6 +1426,27 @@ async function failOnce(pattern, where, before) {
     return route.abort("connectionreset");
   });
 }
+
+// ---- the notice, lived through ----
+
+recovery({
+  step,
+  base,
+  browser: () => browser,
+  button,
+  heading,
+  expectSaid,
+  at,
+  clock,
+  codeSent,
+  outboxEmptied,
+  shownCode,
+  accessible,
+  narrow,
+  picture,
+  nothingKept,
+  loseOnce,
+});
 
 try {
   await run();

@@ -3,9 +3,7 @@
 //! Calls: one transaction. A repetition of a request (`Idempotency-Key`) reads the account and begins
 //! another session: two more.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use postern_domain::account::{Account, Methods, Password};
 use postern_domain::activity::{Event, What};
@@ -15,13 +13,12 @@ use postern_domain::name::{Email, InvalidName, Locale, Username};
 use postern_domain::policy::Policy;
 use postern_domain::session::{Origin, Session};
 use postern_http::{Clock, Problem, Reply, Request, SessionToken, view};
-use postern_keys::{Keyring, Purpose, Random, VersionedMac};
+use postern_keys::Random;
 use postern_passwords::{Hasher, TypedPassword, Weak, judge};
 use postern_store::{IdempotentRequest, OpenedKeyring, Registered, Registration, Store, StoreError};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// What the role of this function allows, action by action.
 pub const CALLS: &[&str] = &[
@@ -54,17 +51,8 @@ struct Body {
 /// An account that gains no method in this time is forgotten, and its name free again.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// A repeated request is the same one this long.
-const REPEATABLE_FOR: SignedDuration = SignedDuration::from_mins(10);
-
-/// Longest `Idempotency-Key`, in characters.
-const LONGEST_KEY: usize = 64;
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
 pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let now = deps.clock.now();
-    let key = idempotency_key(&request)?;
     let body: Body = request.json()?;
     let username: Username = body.username.parse().map_err(invalid)?;
     let email: Email = body.email.parse().map_err(invalid)?;
@@ -94,8 +82,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         what: What::AccountRegistered,
         place: request.source_ip(),
     };
-    let content = Content { account: &account, password: password.as_ref() };
-    let idempotent = key.map(|key| content.idempotent(&keyring, &key, now)).transpose()?;
+    let content = content(&account, password.as_ref());
+    let idempotent = IdempotentRequest::of(&request, "account-register", &keyring, &content, now)?;
     let registration = Registration {
         account: &account,
         session: &session,
@@ -111,16 +99,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
             "username_taken",
             "Somebody has this username. Choose another.",
         )),
-        Registered::KeyUsed { request: first, account: registered } => {
-            if !content.is_same(&keyring, &first) {
-                return Err(Problem::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "idempotency_key_reused",
-                    "This Idempotency-Key stands for another request. Use a new one.",
-                ));
+        Registered::KeyUsed(first) => {
+            if !first.stands_for(&keyring, &content) {
+                return Err(Problem::idempotency_key_reused());
             }
             // The first answer was lost: the same outcome, and a cookie of its own.
-            let account = deps.store.account(&registered, now).await?.ok_or(StoreError::Conflict)?;
+            let account = deps.store.account(&first.account, now).await?.ok_or(StoreError::Conflict)?;
             let session = new_session(&token, &account, &request, now);
             deps.store.begin_session(&session, request.session_id()).await?;
             Ok(created(deps, &account, &token, now))
@@ -179,49 +163,10 @@ fn new_session(token: &SessionToken, account: &Account, request: &Request, now: 
     }
 }
 
-fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
-    let Some(key) = request.header(&IDEMPOTENCY_KEY)? else { return Ok(None) };
-    if (1..=LONGEST_KEY).contains(&key.len()) {
-        Ok(Some(key.to_owned()))
-    } else {
-        Err(Problem::bad_request("The Idempotency-Key has 1 to 64 characters."))
-    }
-}
-
 /// What a registration asks for: what its `Idempotency-Key` stands for.
-struct Content<'a> {
-    account: &'a Account,
-    password: Option<&'a TypedPassword>,
-}
-
-impl Content<'_> {
-    fn idempotent(&self, keyring: &Keyring, key: &str, now: Timestamp) -> Result<IdempotentRequest, Problem> {
-        // A MAC and not a hash: an address is guessed too easily from its hash.
-        let mac = self.with_parts(|parts| keyring.mac(Purpose::IdempotentRequest, parts, now));
-        Ok(IdempotentRequest {
-            key: URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_bytes())),
-            request: serde_json::to_string(&mac).map_err(Problem::unavailable)?,
-            expires_at: now.saturating_add(REPEATABLE_FOR).map_err(Problem::unavailable)?,
-        })
-    }
-
-    fn is_same(&self, keyring: &Keyring, first: &str) -> bool {
-        serde_json::from_str::<VersionedMac>(first)
-            .is_ok_and(|mac| self.with_parts(|parts| keyring.verify(Purpose::IdempotentRequest, parts, &mac)))
-    }
-
-    fn with_parts<T>(&self, made: impl FnOnce(&[&[u8]]) -> T) -> T {
-        let account = self.account;
-        let parts = [
-            account.username.as_str().as_bytes(),
-            account.email.as_str().as_bytes(),
-            account.locale.as_str().as_bytes(),
-        ];
-        match self.password {
-            Some(password) => made(&[parts[0], parts[1], parts[2], password.expose_bytes()]),
-            None => made(&parts),
-        }
-    }
+fn content<'a>(account: &'a Account, password: Option<&'a TypedPassword>) -> Vec<&'a [u8]> {
+    let names = [account.username.as_str(), account.email.as_str(), account.locale.as_str()];
+    names.into_iter().map(str::as_bytes).chain(password.map(TypedPassword::expose_bytes)).collect()
 }
 
 fn weak(weak: Weak) -> Problem {

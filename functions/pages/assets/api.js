@@ -61,13 +61,13 @@ export async function call(method, path, { body, headers = {}, accept = "applica
   }
   try {
     const answer = JSON.parse(text);
-    return dated ? { ...answer, date: Date.parse(response.headers.get("Date") ?? "") } : answer;
+    return dated ? { ...answer, date: dateOf(response) } : answer;
   } catch (cause) {
     throw new Unreachable(cause);
   }
 }
 
-export const policy = () => call("GET", "/v1/policy");
+export const policy = () => call("GET", "/v1/policy", { dated: true });
 
 export const register = (body, idempotencyKey) =>
   call("POST", "/v1/accounts", { body, headers: { "Idempotency-Key": idempotencyKey } });
@@ -80,6 +80,7 @@ export const passwordSignIn = (body) => call("POST", "/v1/sign-in/password", { b
 export const authenticatorSignIn = (body) => call("POST", "/v1/sign-in/authenticator", { body });
 export const phoneCodeSend = (body) => call("POST", "/v1/sign-in/phone/send", { body, dated: true });
 export const phoneCodeVerify = (body) => call("POST", "/v1/sign-in/phone/verify", { body });
+export const token = () => call("POST", "/v1/session/token", { body: {} });
 export const signOut = () => call("DELETE", "/v1/session");
 
 export const passkeyEnrolOptions = () => call("POST", "/v1/account/passkeys/options", { body: {} });
@@ -103,6 +104,11 @@ export const recoveryCodeIssue = () => call("POST", "/v1/account/recovery-code",
 export const recoveryCode = () => call("GET", "/v1/account/recovery-code");
 export const recoveryCodeFile = () => call("GET", "/v1/account/recovery-code", { accept: "text/plain" });
 
+export const recoverByCode = (body, idempotencyKey) =>
+  call("POST", "/v1/recovery/code", { body, headers: { "Idempotency-Key": idempotencyKey } });
+export const recoveryEmailSend = (username) => call("POST", "/v1/recovery/email/send", { body: { username }, dated: true });
+export const recoveryEmailVerify = (body) => call("POST", "/v1/recovery/email/verify", { body });
+
 export const sessions = () => call("GET", "/v1/account/sessions");
 export const sessionEnd = (id) => call("DELETE", `/v1/account/sessions/${encodeURIComponent(id)}`);
 export const activity = (cursor) =>
@@ -110,6 +116,29 @@ export const activity = (cursor) =>
 
 /** Whether no answer came: what was asked for may have been done all the same. */
 export const isLost = (error) => error instanceof Unreachable || error.code === "unavailable";
+
+/**
+ * Sends what is the same request for as long as it says the same: whoever lost the answer and presses again gets that answer. The key
+ * lives in memory only, because with the body it would fetch the session.
+ */
+export function keyed(send) {
+  let attempt = { said: null, key: null };
+  return async (body) => {
+    const said = JSON.stringify(body);
+    if (attempt.said !== said) {
+      attempt = { said, key: crypto.randomUUID() };
+    }
+    try {
+      return await send(body, attempt.key);
+    } catch (error) {
+      // A refusal is an answer: the next press is a new request. Only what may have taken effect keeps its key.
+      if (error instanceof Problem && error.status < 500) {
+        attempt = { said: null, key: null };
+      }
+      throw error;
+    }
+  };
+}
 
 /** What `change()` answers: the account. A lost answer may have been a yes; then the account itself tells, if it `isChanged`. */
 export async function orAccount(change, isChanged) {
@@ -145,6 +174,11 @@ function problem(response, text) {
     channel: typeof told.channel === "string" ? told.channel : null,
     channels: texts(told.channels),
   });
+}
+
+/** An answer that a cache kept is older than it says (RFC 9111 §5.1). */
+function dateOf({ headers }) {
+  return Date.parse(headers.get("Date") ?? "") + 1000 * (Number(headers.get("Age")) || 0);
 }
 
 const texts = (value) => (Array.isArray(value) ? value.filter((each) => typeof each === "string") : []);

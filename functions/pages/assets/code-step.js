@@ -1,4 +1,4 @@
-// The step in which a code is entered that went out by text or call: until when it is good, and how to have another one.
+// The step in which a code is entered that went out by text, call or email: until when it is good, and how to have another one.
 
 import { codeField } from "./fields.js";
 import { countDown, el, hold, minutes, press, say } from "./page.js";
@@ -23,10 +23,13 @@ export function waits({ expires_at, resend_at = null, date }) {
   return { resend: Math.max(0, Math.ceil((resend - now) / 1000)), expires: Math.floor((expires - now) / 1000) };
 }
 
-const ANOTHER = { text: "Send another text", call: "Call me again" };
+const ANOTHER = { text: "Send another text", call: "Call me again", email: "Send another email" };
 const INSTEAD = { text: "Send a text instead", call: "Call me instead" };
 
 export function onItsWay(channel, ending) {
+  if (channel === "email") {
+    return "If that is an ID, a code is on its way to its email address. It may take a minute; look in the spam folder too.";
+  }
   if (!ending) {
     return channel === "text"
       ? "If that ID has a number that takes texts, a code is on its way to it."
@@ -47,7 +50,7 @@ export function codeStep({ title, sent, channel, channels, again, verify, elsewh
   const code = codeField();
   code.hint.after(expiry);
   const send = el("button", { type: "submit", class: "main full" }, submit);
-  const others = ["text", "call"]
+  const others = ["text", "call", "email"]
     .filter((each) => channels.includes(each))
     .map((each) => [each, el("button", { type: "button" })]);
   const note = el("p", { class: "hint" });

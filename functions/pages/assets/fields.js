@@ -93,6 +93,89 @@ export function codeField() {
   return { ...it, code };
 }
 
+const SYMBOLS = 16;
+
+/** Crockford's base 32, of which digits are a part: what looks like another symbol is that symbol. */
+const symbolsOf = (text) =>
+  text
+    .normalize("NFKC")
+    .replace(/[\s\p{Dash}]/gu, "")
+    .toUpperCase()
+    .replace(/[IL]/g, "1")
+    .replace(/O/g, "0");
+
+/** Set out in fours, as far as it is typed. What holds anything else stays as it is, and is told when it is sent. */
+export function setOutCode(text) {
+  const symbols = symbolsOf(text);
+  return /^[0-9A-HJKMNP-TV-Z]{1,16}$/.test(symbols) ? symbols.match(/.{1,4}/g).join("-") : text;
+}
+
+/** The one code in what was pasted, which may be the whole line or file that it was saved in; else what was pasted. */
+export function codeAmong(text) {
+  const groups = /(?<![0-9A-Z])[0-9A-Z]{4}(?:[\s\p{Dash}]?[0-9A-Z]{4}){3}(?![0-9A-Z])/giu;
+  const found = [...new Set((text.normalize("NFKC").match(groups) ?? []).map(setOutCode))].filter((code) => code.length === SYMBOLS + 3);
+  return found.length === 1 ? found[0] : text;
+}
+
+export function recoveryCodeField() {
+  const it = field(
+    "Recovery code",
+    {
+      name: "recovery-code",
+      class: "digits recovery",
+      autocomplete: "off",
+      autocapitalize: "characters",
+      spellcheck: "false",
+      maxlength: "60",
+      translate: "no",
+    },
+    "16 characters, in groups of four. Dashes and spaces do not matter. ",
+  );
+  const { input } = it;
+  const missing = el("span", { class: "count" });
+  it.hint.append(missing);
+  const count = () => {
+    const left = SYMBOLS - symbolsOf(input.value).length;
+    missing.textContent = input.value === "" || left < 0 ? "" : left > 0 ? `${left} more to go.` : "Complete.";
+  };
+  input.addEventListener("input", (event) => {
+    // As a phone number: only behind what was just typed.
+    const typing = !event.isComposing && !(event.inputType ?? "").startsWith("delete");
+    if (typing && input.selectionEnd === input.value.length) {
+      input.value = setOutCode(input.value);
+    }
+    count();
+  });
+  input.addEventListener("paste", (event) => {
+    const pasted = event.clipboardData?.getData("text/plain") ?? "";
+    const found = codeAmong(pasted);
+    if (found !== pasted) {
+      event.preventDefault();
+      input.value = found;
+      count();
+    }
+  });
+  input.addEventListener("change", () => {
+    input.value = setOutCode(input.value);
+    count();
+  });
+  /** As it goes out, or null where it cannot be a code. */
+  const symbols = () => {
+    const given = symbolsOf(input.value);
+    it.wrong(
+      given === ""
+        ? "Enter your recovery code."
+        : /[^0-9A-HJKMNP-TV-Z]/.test(given)
+          ? "A recovery code has digits and letters only, and never the letter U. Check what you entered."
+          : given.length !== SYMBOLS
+            ? `A recovery code has ${SYMBOLS} characters; this has ${given.length}. Check what you entered.`
+            : "",
+    );
+    return given.length === SYMBOLS && setOutCode(given).length === SYMBOLS + 3 ? setOutCode(given) : null;
+  };
+  return { ...it, symbols };
+}
+
 export function numberField() {
   const it = field(
     "Phone number",

@@ -3,7 +3,8 @@
 
 import * as api from "./api.js";
 import { authenticatorForm } from "./authenticator-form.js";
-import { byId, el, hush, leave, policyDate, press, report, say, time } from "./page.js";
+import { isOver, needed, notice, showDates } from "./notice.js";
+import { byId, carried, el, hush, leave, press, report, say, time } from "./page.js";
 import { enrol, noPasskeys } from "./passkeys.js";
 import { passwordForm } from "./password-form.js";
 import { phoneForm } from "./phone-form.js";
@@ -15,15 +16,19 @@ const LONGEST_NAME = 64;
 const MOST_PHONES = 5;
 
 let account = null;
+let policy = null;
 let takeCodeAway = () => {};
 
 const VIEWS = { id: showId, "recovery-code": showCodeChoice, sessions: showSessions, activity: showActivity };
 
 async function start() {
   byId("try-again").hidden = true;
-  account = await api.account().catch(sendOn);
+  [account, policy] = await Promise.all([api.account(), notice()]).catch(sendOn);
   byId("who").textContent = account.username;
   byId("desk").hidden = false;
+  if (!account.ready || !isOver(policy)) {
+    showDates(byId("dates"), policy);
+  }
   const lacking = noPasskeys();
   if (lacking) {
     byId("cannot").textContent = lacking;
@@ -31,6 +36,9 @@ async function start() {
     byId("add-passkey").hidden = true;
   }
   await show();
+  if (carried("recovered")) {
+    say("You are set up anew. Look through what your ID has, and remove what you have lost.");
+  }
 }
 
 const view = () => (Object.hasOwn(VIEWS, location.hash.slice(1)) ? location.hash.slice(1) : "id");
@@ -80,45 +88,13 @@ async function refresh() {
 
 // ---- my ID ----
 
-const DOING = {
-  add_passkey: "add a passkey",
-  get_authenticator: "get an authenticator",
-  verify_phone: "verify a phone number",
-  set_password: "set a password",
-};
-
-/** What is asked of the account, and until when. Of the set-ups one is enough: they are one thing to do, not as many as they are. */
-function needed() {
-  const items = [];
-  const ofSetUps = account.action_needed.filter(({ completes }) => completes.length > 0);
-  if (ofSetUps.length > 0) {
-    const ways = [...new Set(ofSetUps.flatMap(({ completes }) => completes))].map((setUp) =>
-      ofSetUps.filter(({ action, completes }) => completes.includes(setUp) && Object.hasOwn(DOING, action)).map(({ action }) => action),
-    );
-    // A way that takes all of another and more is no way to recommend.
-    const best = ways.filter((way) => !ways.some((other) => other.length < way.length && other.every((action) => way.includes(action))));
-    const words = best.map((way) => way.map((action) => DOING[action]).join(" and "));
-    items.push([el("a", { href: "/set-up" }, "Complete a set-up"), ` ${by(ofSetUps[0])}: ${words.join(", or ")}.`]);
-  }
-  const code = account.action_needed.find(({ action }) => action === "download_recovery_code");
-  if (code) {
-    items.push([el("a", { href: "/recovery-code" }, "Save your recovery code"), ` ${by(code)}.`]);
-  }
-  return items.map((item) => el("li", {}, ...item));
-}
-
-function by({ deadline }) {
-  const { past, text } = policyDate(deadline);
-  return past ? "(it is asked of everyone now)" : `by ${text}`;
-}
-
 function showId() {
   byId("state").replaceChildren(
     account.ready
       ? el("span", { class: "badge" }, "Ready for the portal")
       : el("span", { class: "badge warn" }, "Something is missing"),
   );
-  byId("needed").replaceChildren(...needed());
+  byId("needed").replaceChildren(...needed(account, policy.now));
   byId("needed").hidden = byId("needed").childElementCount === 0;
   byId("facts").replaceChildren(
     ...facts([
@@ -547,7 +523,7 @@ function sessionItem(session) {
         "div",
         {},
         el("h3", {}, name),
-        el("p", { class: "muted small" }, [session.where, proof && `signed in with ${proof}`].filter(Boolean).join(" · ")),
+        el("p", { class: "muted small" }, [session.where, proof ? `signed in with ${proof}` : "nothing proven in it yet"].filter(Boolean).join(" · ")),
         el("p", { class: "muted small" }, "Since ", time(session.created_at), ", last seen ", time(session.last_seen_at)),
       ),
       session.current ? el("span", { class: "badge" }, "This one") : el("div", { class: "buttons" }, end),
@@ -579,6 +555,11 @@ const WHAT = {
   authenticator_disabled: "Authenticator app switched off: a hundred wrong codes in a row",
   recovery_code_issued: "Recovery code issued",
   recovery_code_downloaded: "Recovery code shown or downloaded",
+  recovery_code_locked: "Recovery code locked: too many wrong ones",
+  recovery_code_disabled: "Recovery code switched off: a hundred wrong ones in a row",
+  email_code_locked: "Email codes locked: too many wrong ones",
+  email_code_disabled: "Email codes switched off: a hundred wrong ones in a row",
+  recovered: "Recovered: every other session ended",
   session_ended: "Session ended",
 };
 

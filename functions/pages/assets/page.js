@@ -175,16 +175,37 @@ export function leave(address) {
   return new Promise(() => {});
 }
 
+/**
+ * Goes to a page with something in hand that belongs in no address: the entry of the history holds it, also when the page is reloaded.
+ * Nothing secret: a browser may keep its history.
+ */
+export function leaveWith(state, address) {
+  history.pushState(state, "", address);
+  location.reload();
+  return new Promise(() => {});
+}
+
+export const carried = (name) => history.state?.[name] ?? null;
+
+// The entry before one that was left so has the same document for the browser: going back to it changes the address alone.
+const { pathname } = location;
+window.addEventListener("popstate", () => {
+  if (location.pathname !== pathname) {
+    location.reload();
+  }
+});
+
 const WHY = {
   "signed-out": "You are signed out.",
   "sign-in-first": "Sign in to go on. A session ends after an hour without use, and after twelve hours in all.",
+  "more-needed": "You have proven who you are. The portal asks for more than that now: complete what is missing, and you are in.",
 };
 
 /** A word on arrival, once: a reload does not repeat it. Only words from the list, so no link can put its own here. */
 export function sayWhy() {
   const why = new URLSearchParams(location.search).get("why");
   if (why !== null) {
-    history.replaceState(null, "", location.pathname + location.hash);
+    history.replaceState(history.state, "", location.pathname + location.hash);
     if (Object.hasOwn(WHY, why)) {
       say(WHY[why]);
     }
@@ -205,35 +226,19 @@ export function nextPage(account) {
 
 export const needSignIn = () => leave("/?why=sign-in-first");
 
-/** Offers to go on to whoever is signed in already; `open` shows the page's own form. */
-export function offerToGoOn(account, open) {
+/** Offers to go on to whoever is signed in already; `open` shows the page's own form, whose first field is `first`. */
+export function offerToGoOn(account, open, first = byId("username")) {
   byId("signed-in").hidden = false;
   byId("signed-in-as").textContent = account.username;
   byId("go-on").setAttribute("href", nextPage(account));
   byId("someone-else").addEventListener("click", () => {
     byId("signed-in").hidden = true;
     open();
-    byId("username").focus();
+    first.focus();
   });
 }
 
-const locale = navigator.languages.find((language) => language.startsWith("en")) ?? "en";
+export const locale = navigator.languages.find((language) => language.startsWith("en")) ?? "en";
 const dayAndTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
 export const time = (instant) => el("time", { datetime: instant }, dayAndTime.format(new Date(instant)));
-
-/**
- * A date of the policy. One to come is an instant, so it is told to the minute and with its zone; of one that has passed the day
- * is enough, as the notice names it.
- */
-export function policyDate(instant) {
-  const date = new Date(instant);
-  const past = date.getTime() <= Date.now();
-  const format = new Intl.DateTimeFormat(
-    locale,
-    past
-      ? { dateStyle: "long", timeZone: "UTC" }
-      : { year: "numeric", month: "long", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" },
-  );
-  return { past, text: format.format(date) };
-}

@@ -11,9 +11,12 @@ const OF_CURRENT = {
   locked: "There were too many wrong passwords. Sign out and in again by a code or a passkey, and the lock is lifted.",
 };
 
-/** `done(account)` gets the account as it is afterwards; `cancel` adds a button that calls it. */
-export function passwordForm(account, { submit, done, cancel = null }) {
-  const has = account.methods.password !== null;
+/**
+ * `done(account)` gets the account as it is afterwards; `cancel` adds a button that calls it; `anew` sets it without the old one, as a
+ * session may that a recovery began.
+ */
+export function passwordForm(account, { submit, done, cancel = null, anew = false }) {
+  const has = account.methods.password !== null && !anew;
   const current = has ? passwordField("Current password", { autocomplete: "current-password", name: "current" }) : null;
   const fresh = newPasswordField(has ? "New password" : "Password");
   const send = el("button", { type: "submit", class: "main" }, submit);

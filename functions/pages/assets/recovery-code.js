@@ -1,7 +1,7 @@
 // `/recovery-code`: the code is issued when there is none, shown, and saved before the page lets go.
 
 import * as api from "./api.js";
-import { Declined, byId, leave, nextPage, press, say } from "./page.js";
+import { Declined, byId, carried, leave, leaveWith, nextPage, press, say, sayWhy } from "./page.js";
 import { showCode } from "./recovery-code-card.js";
 import { sendOn, withSession } from "./step-up.js";
 
@@ -10,6 +10,10 @@ const goOn = byId("continue");
 let saved = false;
 
 async function start() {
+  sayWhy();
+  if (carried("recovered")) {
+    byId("came-by").textContent = "Get back in";
+  }
   const account = await api.account().catch(sendOn);
   byId("who").textContent = account.username;
   if (nextPage(account) === "/set-up") {
@@ -55,7 +59,11 @@ function explain() {
 
 goOn.addEventListener("click", () => {
   if (saved) {
-    location.assign("/manage");
+    if (carried("recovered")) {
+      leaveWith({ recovered: carried("recovered") }, "/manage");
+    } else {
+      location.assign("/manage");
+    }
   } else {
     explain();
   }

@@ -10,9 +10,7 @@ const fields = { username: byId("username"), email: byId("email") };
 
 const FIELD_OF = { invalid_username: "username", username_taken: "username", invalid_email: "email" };
 
-// The key of one registration, kept for as long as it says the same: whoever lost the answer and presses again gets that answer
-// and not `username_taken`. In memory only, because with the body it would fetch the session.
-let attempt = { body: null, key: null };
+const send = api.keyed(api.register);
 
 async function start() {
   const hindrance = misplaced();
@@ -64,22 +62,6 @@ form.addEventListener("submit", (event) => {
     }
   });
 });
-
-async function send(body) {
-  const said = JSON.stringify(body);
-  if (attempt.body !== said) {
-    attempt = { body: said, key: crypto.randomUUID() };
-  }
-  try {
-    return await api.register(body, attempt.key);
-  } catch (error) {
-    // A refusal is an answer: the next press is a new request. Only what may have taken effect keeps its key.
-    if (error instanceof api.Problem && error.status < 500) {
-      attempt = { body: null, key: null };
-    }
-    throw error;
-  }
-}
 
 const problem = (code) => sentence(new api.Problem({ status: 422, code }));
 

@@ -28,7 +28,8 @@ const REFUSALS = {
   no_recovery_code: "You have no recovery code yet. Issue one.",
   step_up_required: "Confirm that it is you, then try again.",
   set_up_required: "Finish your set-up first, and save your recovery code.",
-  email_recovery_retired: "Email no longer gets you back in. Use your recovery code.",
+  email_recovery_retired: "Email no longer gets you back in, and codes that were on their way are worthless. Use your recovery code.",
+  second_proof_required: "Here the code alone is not enough: another proof goes with it.",
   invalid_phone: "That number cannot be used. Enter a mobile or a direct landline number, without an extension.",
 };
 
@@ -54,6 +55,16 @@ const REASONS = {
 };
 
 /** How the places say some of the refusals; see `instead`. */
+export const OF_RECOVERY_CODE = {
+  wrong_credentials:
+    "That code does not open this ID: check the name, every character, and that it is your newest code; if you have no other and no way " +
+    "to sign in, you need a new ID, see below.",
+  bad_request: "The portal could not read that code. Check every character of it.",
+};
+export const OF_EMAIL_CODE = {
+  wrong_credentials: "That code is not right, or no longer good. Check the digits, or have another email sent.",
+  locked: "There were too many wrong codes.",
+};
 export const OF_PASSKEY = {
   wrong_credentials:
     "That passkey does not open an ID here. It may have been removed. Use another passkey, or register if you are new.",

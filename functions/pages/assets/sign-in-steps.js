@@ -4,14 +4,15 @@
 import * as api from "./api.js";
 import { codeStep } from "./code-step.js";
 import { choice, codeField, nameForManagers, passwordField } from "./fields.js";
-import { el, hold, hush, press, say } from "./page.js";
+import { lockedStep } from "./locked.js";
+import { el, hold, hush, leaveWith, press } from "./page.js";
 import { OF_APP, OF_CODE, OF_PASSKEY, OF_PASSWORD, sentence } from "./sentences.js";
 
 /**
  * `passkey()` runs a passkey's ceremony; `begin(why)` goes back to the first step, whose page keeps the username; `done(result)` ends the
- * sign-in. `shown()` is called whenever a step takes the place of what was there.
+ * sign-in. `shown()` is called whenever a step takes the place of what was there. `next(result)` takes what a proof that is not enough leads to.
  */
-export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
+export function signInSteps({ place, passkey, begin, done, shown = () => {}, next = null }) {
   let username = "";
   // The step that a person comes back to from the code.
   let back = () => begin();
@@ -27,7 +28,7 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
   /** Tells what the step itself cannot: whether it did is returned. */
   const elsewhere = (method) => (error) => {
     if (error.code === "locked") {
-      show(lockedStep(error, method));
+      show(locked(error, method));
       return true;
     }
     if (error.code === "sign_in_expired") {
@@ -48,7 +49,9 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
   }
 
   async function proven(result) {
-    if (result.status === "next") {
+    if (result.status === "next" && next !== null) {
+      await next(result);
+    } else if (result.status === "next") {
       back = () => show(nextStep(result));
       back();
     } else {
@@ -264,43 +267,16 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {} }) {
     };
   }
 
-  function lockedStep({ retryAfter, unlock }, method) {
-    const note = el("p", { id: "locked-for" });
-    const again = el("button", { type: "button" }, `Try the ${NAMES[method]} again`);
-    const over = `The lock is over. You can try the ${NAMES[method]} again.`;
-    hold([again], retryAfter ?? 60, note, `The ${NAMES[method]} of this ID is locked for another`, over);
-    again.addEventListener("click", () => press(again, async () => begin()));
+  function locked({ retryAfter, unlock }, method) {
     // The way that is locked lifts no lock.
     const keys = unlock.filter((way) => way !== method && Object.hasOwn(UNLOCK, way));
-    const buttons = keys.map((way) => {
-      const button = el("button", { type: "button", class: "full" }, UNLOCK[way].label);
-      button.addEventListener("click", () => UNLOCK[way].go(button));
-      return button;
-    });
-    const section = el(
-      "section",
-      { class: "step locked", tabindex: "-1", "aria-label": "Too many wrong attempts", "aria-describedby": "locked-for" },
-      el("h2", {}, "Too many wrong attempts"),
-      note,
-      el("p", {}, "You need not wait: each of these gets you in, and lifts the lock."),
-      el("div", { class: "stack" }, ...buttons),
-      el("p", { class: "muted small" }, "Was it not you? Somebody may be guessing. Nothing is open to them as long as it is locked."),
-      again,
-    );
-    return { element: section, focus: () => section.focus() };
+    return lockedStep({ retryAfter, name: NAMES[method], ways: keys.map((way) => UNLOCK[way]), again: () => begin() });
   }
 
   const UNLOCK = {
     passkey: { label: "Use a passkey", go: byPasskey },
     phone: { label: "Get a code by text or call", go: () => byPhone(username) },
-    recovery_code: {
-      label: "Use my recovery code",
-      go: () =>
-        say(
-          "Your recovery code cannot be entered on this page yet. Keep it safe, and wait until the lock is over, " +
-            "or use a passkey or a code by text or call.",
-        ),
-    },
+    recovery_code: { label: "Use my recovery code", go: () => leaveWith({ username }, "/recover") },
   };
 
   function byPhone(name) {

@@ -2,7 +2,8 @@
 
 import * as api from "./api.js";
 import { markField, showable } from "./fields.js";
-import { byId, leave, nextPage, offerToGoOn, press, report, sayWhy, warn } from "./page.js";
+import { left, needed, notice, showDates, watch } from "./notice.js";
+import { byId, carried, el, hush, leave, leaveWith, nextPage, offerToGoOn, press, report, sayWhy, warn } from "./page.js";
 import { autofillAvailable, misplaced, noPasskeys, signIn } from "./passkeys.js";
 import { OF_PASSKEY } from "./sentences.js";
 import { signInSteps } from "./sign-in-steps.js";
@@ -30,6 +31,10 @@ async function start() {
     return;
   }
   sayWhy();
+  byId("username").value ||= carried("username") ?? "";
+  // Nothing waits for the dates: whoever signs in reads them again then.
+  const dates = notice().then((policy) => showDates(byId("dates"), policy));
+  dates.catch(() => {});
   const lacking = noPasskeys();
   if (lacking) {
     byId("passkey-way").hidden = true;
@@ -70,10 +75,43 @@ function beginAgain(why) {
 
 /**
  * A result of the contract that ends the sign-in. The access token is for the portal: these pages live by the cookie and let the token go.
- * Who is signed in reads what is still asked of them on their own page, and until when; who is not goes to where it can be had.
+ * Who is signed in and lacks something reads what and until when, each time; who is not in goes to where it can be had.
  */
-function signedIn(result) {
-  return leave(result.status === "signed_in" ? "/manage" : nextPage(result.account));
+async function signedIn({ status, account }) {
+  if (status !== "signed_in") {
+    return leave(`${nextPage(account)}?why=more-needed`);
+  }
+  return account.action_needed.length === 0 ? leave("/manage") : prompt(account);
+}
+
+async function prompt(account) {
+  const now = await notice().then((policy) => policy.now, () => Date.now);
+  const [{ deadline }] = account.action_needed;
+  const timer = el("strong", { role: "timer", class: "left" });
+  const title = el("h2", { tabindex: "-1" }, "You are signed in, and something is missing");
+  autofill?.abort();
+  byId("ways").hidden = true;
+  byId("dates").hidden = true;
+  byId("steps").hidden = false;
+  byId("steps").replaceChildren(
+    el(
+      "section",
+      { class: "step", "aria-label": "What is missing" },
+      title,
+      el("p", {}, "From the date below on, the portal does not let you in without it. ", timer),
+      el("ul", { class: "checks" }, ...needed(account, now)),
+      el("p", {}, el("a", { href: "/help" }, "What the three set-ups are")),
+      el(
+        "div",
+        { class: "actions" },
+        el("a", { class: "button main", href: nextPage(account) }, "Do it now"),
+        el("a", { class: "button", href: "/manage" }, "Later"),
+      ),
+    ),
+  );
+  watch(timer, deadline, now, (rest) => (timer.textContent = rest > 0 ? left(rest) : ""));
+  hush();
+  title.focus();
 }
 
 // ---- password, or a code ----
@@ -103,6 +141,14 @@ byId("use-app").addEventListener("click", () => {
 byId("use-phone").addEventListener("click", () => {
   if (mark({ username: username() === "" ? "Enter your username: the code goes to its number." : "" })) {
     press(byId("use-phone"), async () => steps.byPhone(username()));
+  }
+});
+
+byId("cannot-sign-in").addEventListener("click", (event) => {
+  // With the name that was typed, unless another window is asked for.
+  if (username() !== "" && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    leaveWith({ username: username() }, "/recover");
   }
 });
 

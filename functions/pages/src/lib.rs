@@ -1,4 +1,5 @@
-//! `GET /`, `/register`, `/set-up`, `/recovery-code`, `/manage` and `/assets/{file}`: the portal's pages.
+//! `GET /`, `/register`, `/recover`, `/help`, `/set-up`, `/recovery-code`, `/manage` and `/assets/{file}`: the portal's
+//! pages.
 //!
 //! Calls: none.
 

@@ -100,8 +100,7 @@ async fn what_is_not_there_is_not_found() {
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    for path in
-        ["/", "/register", "/set-up", "/recovery-code", "/manage", "/assets/page.js", "/assets/door.svg"]
+    for path in ["/", "/recover", "/help", "/recovery-code", "/manage", "/assets/page.js", "/assets/door.svg"]
     {
         let answer = get(path).await;
         for (name, value) in [
@@ -151,12 +150,12 @@ async fn only_an_address_of_this_build_is_kept() {
     assert_eq!(header(&other, "cache-control"), "no-cache");
 }
 
-/// The addresses by which a file names others of ours: `/assets/…`, `"./…"`, and pages in `href`.
+/// The addresses by which a file names others of ours: `/assets/…`, `"./…"`, and pages in `href`, less their fragments.
 fn named(text: &str) -> Vec<String> {
     let after = |marker: &'static str, prefix: &'static str| {
         text.match_indices(marker).map(move |(at, _)| {
             let rest = &text[at + marker.len()..];
-            let end = rest.find(['"', '\'', ')', '`']).unwrap_or(rest.len());
+            let end = rest.find(['"', '\'', ')', '`', '#']).unwrap_or(rest.len());
             format!("{prefix}{}", &rest[..end])
         })
     };

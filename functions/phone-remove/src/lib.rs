@@ -41,11 +41,13 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let phone = id.and_then(|id| account.phone(&id)).ok_or_else(Problem::not_found)?;
     let left = account.without_phone(&phone.id).methods;
     if deps.policy.would_break_set_up(account, &left, now) {
+        let needed = deps.policy.action_needed(&account.with_methods(left), now);
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "would_break_set_up",
             "Without this phone the account would have no complete set-up. Add another method first.",
-        ));
+        )
+        .with_action_needed(&needed));
     }
 
     let event = Event {

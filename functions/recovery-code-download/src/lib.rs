@@ -65,7 +65,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
         what: What::RecoveryCodeDownloaded,
         place: request.source_ip(),
     };
-    deps.codes.mark_downloaded(account, stored.issued_at, &event).await?;
+    deps.codes.mark_downloaded(account, &stored, &event).await?;
 
     let shown = code.expose_for_owner();
     if request.prefers_text() {

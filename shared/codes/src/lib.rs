@@ -4,7 +4,9 @@
 //! phone and the channel, so that a code answers for nothing else.
 
 mod bound;
+mod email;
 mod send;
 
 pub use bound::{Bound, Purpose};
+pub use email::{EmailBound, EmailCodes};
 pub use send::{Codes, Destination, Unsent, too_soon};

@@ -201,6 +201,39 @@ impl Account {
         Self { generation, ..self.with_methods(methods) }
     }
 
+    /// With another recovery code, which nobody has seen yet.
+    #[must_use]
+    pub fn with_recovery_code(&self, issued_at: Timestamp) -> Self {
+        let recovery_code = Some(IssuedRecoveryCode { issued_at, downloaded_at: None });
+        Self { recovery_code, revision: self.revision.saturating_add(1), ..self.clone() }
+    }
+
+    /// After its owner looked at the recovery code. Only the first look changes anything.
+    #[must_use]
+    pub fn with_code_downloaded(&self, at: Timestamp) -> Self {
+        if self.holds_recovery_code() {
+            return self.clone();
+        }
+        let downloaded = |code: &IssuedRecoveryCode| IssuedRecoveryCode {
+            issued_at: code.issued_at,
+            downloaded_at: Some(at),
+        };
+        let recovery_code = self.recovery_code.as_ref().map(downloaded);
+        Self { recovery_code, revision: self.revision.saturating_add(1), ..self.clone() }
+    }
+
+    /// After a recovery: every session ends but the one that it begins. `spends_code`: the recovery code made it, and is
+    /// no more.
+    #[must_use]
+    pub fn recovered(&self, spends_code: bool) -> Self {
+        Self {
+            generation: self.generation.saturating_add(1),
+            revision: self.revision.saturating_add(1),
+            recovery_code: self.recovery_code.clone().filter(|_| !spends_code),
+            ..self.clone()
+        }
+    }
+
     /// Whether the owner has the present recovery code in hand.
     #[must_use]
     pub fn holds_recovery_code(&self) -> bool {

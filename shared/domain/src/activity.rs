@@ -18,6 +18,16 @@ pub enum What {
     PasskeyCounterRefused,
     RecoveryCodeIssued,
     RecoveryCodeDownloaded,
+    /// Five wrong recovery codes in a row.
+    RecoveryCodeLocked,
+    /// A hundred in a row: a new one has to be issued.
+    RecoveryCodeDisabled,
+    /// Five wrong codes by email in a row.
+    EmailCodeLocked,
+    /// A hundred in a row.
+    EmailCodeDisabled,
+    /// By the recovery code, or by a code to the address of old: every other session ended with it.
+    Recovered,
     SessionEnded,
     PasswordSet,
     PasswordChanged,
@@ -53,6 +63,11 @@ impl What {
             | Self::PasskeyCounterRefused
             | Self::RecoveryCodeIssued
             | Self::RecoveryCodeDownloaded
+            | Self::RecoveryCodeLocked
+            | Self::RecoveryCodeDisabled
+            | Self::EmailCodeLocked
+            | Self::EmailCodeDisabled
+            | Self::Recovered
             | Self::PasswordSet
             | Self::PasswordChanged
             | Self::PasswordLocked

@@ -145,6 +145,102 @@ fn once_a_set_up_is_required_the_last_one_stays_and_the_last_method_always() {
     }
 }
 
+/// All 2^5 sets of a passkey, a password, an authenticator, a phone and a code in hand, with every set of proofs of them, in
+/// each way that a session begins, one millisecond before, at and after each of the instants, in each order of them.
+#[test]
+fn every_combination_at_every_instant() {
+    let [first, second, third] =
+        ["2025-01-06T06:00:00Z", "2025-03-07T06:00:00Z", "2025-03-21T05:00:00Z"].map(instant);
+    let orders =
+        [[first, second, third], [first, third, second], [first, first, second], [second, first, second]];
+    let mut asked = 0_u32;
+    for [prompted, email_ends, required] in orders {
+        let policy = Policy {
+            recovery_code_prompted_from: prompted,
+            email_recovery_ends_at: email_ends,
+            set_up_required_from: required,
+        };
+        let instants = [prompted, email_ends, required];
+        let around = instants.into_iter().flat_map(|at| [at - MILLISECOND, at, at + MILLISECOND]);
+        for now in around {
+            for (has, code) in
+                all_kinds().flat_map(|has| [Code::None, Code::Downloaded].map(|c| (has.clone(), c)))
+            {
+                let account = account(&has, code);
+                for proven in all_kinds().filter(|proven| proven.is_subset(&has)) {
+                    holds_for(&policy, &account, &has, &proven, now);
+                    asked += 1;
+                }
+            }
+        }
+    }
+    // 81 pairs of a set and a subset, with a code and without, at nine instants, in four orders.
+    assert_eq!(asked, 81 * 2 * 9 * 4);
+}
+
+fn holds_for(policy: &Policy, account: &Account, has: &Kinds, proven: &Kinds, now: Timestamp) {
+    use crate::session::{Origin, Session, Standing};
+    use crate::sign_in::{Outcome, outcome};
+
+    let what = format!("{has:?} with {proven:?}, at {now}");
+    let required = now >= policy.set_up_required_from;
+    let enough =
+        has_minimum(proven) || (proven.contains(&Method::Authenticator) && proven.contains(&Method::Phone));
+    let old_way = !required && !has_minimum(has) && proven.contains(&Method::Password);
+    let admits = (enough || old_way) && (!required || account.holds_recovery_code());
+    let proofs = proofs(proven, now);
+    for origin in [Origin::Registration, Origin::SignIn, Origin::Recovery] {
+        let session = Session {
+            id: crate::id::SessionId::from_bytes([1; 32]),
+            account: account.id.clone(),
+            origin,
+            proofs: proofs.clone(),
+            generation: account.generation,
+            created_at: now,
+            last_seen_at: now,
+            place: String::new(),
+            user_agent: None,
+        };
+        let full = matches!(session.standing(policy, account, now), Standing::Full(_));
+        assert_eq!(full, admits, "{what}, {origin:?}");
+        // A token, the activity and the sessions are for who is admitted by the rules of this instant, and for nobody else.
+        assert_eq!(session.may_all(policy, account, now).is_ok(), admits, "{what}, {origin:?}");
+        // One that recovers changes methods until then; any other has to have shown what the account asks.
+        let recovers = origin == Origin::Recovery && !admits;
+        assert_eq!(session.recovers(policy, account, now), recovers, "{what}");
+        assert_eq!(
+            session.may_remove(policy, account, now).is_ok(),
+            admits || recovers,
+            "{what}, {origin:?}"
+        );
+        let may_enrol = !has_minimum(has) || recovers || enough;
+        assert_eq!(session.may_enrol(policy, account, now).is_ok(), may_enrol, "{what}, {origin:?}");
+    }
+    if !proven.is_empty() {
+        let signed_in = matches!(outcome(policy, account, &proofs, now), Outcome::SignedIn(_));
+        assert_eq!(signed_in, admits, "{what}");
+    }
+    // Whoever is let in the old way is told what is needed, and by when.
+    let needed = policy.action_needed(account, now);
+    assert_eq!(
+        needed.iter().any(|it| it.action != Action::DownloadRecoveryCode),
+        !has_minimum(has),
+        "{what}"
+    );
+    let prompted = now >= policy.recovery_code_prompted_from && !account.holds_recovery_code();
+    assert_eq!(needed.iter().any(|it| it.action == Action::DownloadRecoveryCode), prompted, "{what}");
+    assert!(needed.iter().all(|it| it.deadline == policy.set_up_required_from), "{what}");
+    // Taking any one method away never leaves less than the rules of this instant ask.
+    for gone in has {
+        let mut left = has.clone();
+        left.remove(gone);
+        let refused = policy.would_break_set_up(account, &methods_of(&left), now);
+        let breaks = has_minimum(has) && !has_minimum(&left) && required;
+        assert_eq!(refused, breaks || left.is_empty(), "{what}, without {gone:?}");
+    }
+    assert_eq!(policy.email_recovery_is_over(now), now >= policy.email_recovery_ends_at, "{what}");
+}
+
 fn any_policy() -> impl Strategy<Value = Policy> {
     let around = policy().set_up_required_from;
     let instant = move || (0_i64..20).prop_map(move |hours| around + SignedDuration::from_hours(hours));

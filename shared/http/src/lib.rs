@@ -22,5 +22,5 @@ pub use request::{LARGEST_BODY, Request};
 pub use serve::{BoxFuture, Frame, init_logging, serve};
 pub use settings::{InvalidSetting, Settings};
 
-pub use http::StatusCode;
+pub use http::{HeaderName, StatusCode};
 pub use lambda_http::Error;

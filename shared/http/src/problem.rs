@@ -6,7 +6,8 @@ use std::fmt;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use postern_domain::Timestamp;
-use postern_domain::guess::Standing;
+use postern_domain::guess::{Standing, whole_seconds};
+use postern_domain::policy::ActionNeeded;
 use postern_domain::session::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -118,6 +119,12 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(seconds)
     }
 
+    /// Another one is taken at `until`, at the earliest.
+    #[must_use]
+    pub fn too_many_until(until: Timestamp, now: Timestamp) -> Self {
+        Self::too_many_requests(whole_seconds(until.duration_since(now)))
+    }
+
     /// `reasons` are stable names, `suggestions` sentences for a person.
     #[must_use]
     pub fn weak_password(reasons: impl Into<Value>, suggestions: Vec<String>) -> Self {
@@ -125,6 +132,27 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "weak_password", detail)
             .with("reasons", reasons)
             .with("suggestions", suggestions)
+    }
+
+    /// Whatever was asked, by whomever.
+    #[must_use]
+    pub fn email_recovery_retired() -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "email_recovery_retired",
+            "Email is no longer a way back in. Use your recovery code. Without it, and without any way to sign in, register \
+             a new account.",
+        )
+    }
+
+    /// The same `Idempotency-Key` with another body.
+    #[must_use]
+    pub fn idempotency_key_reused() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "This Idempotency-Key stands for another request. Use a new one.",
+        )
     }
 
     #[must_use]
@@ -150,6 +178,12 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.members.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// What the account must do first, as `action_needed`.
+    #[must_use]
+    pub fn with_action_needed(self, needed: &[ActionNeeded]) -> Self {
+        self.with("action_needed", json!(needed))
     }
 
     /// `seconds` in the member `retry_after` and in the header (RFC 9110 §10.2.3).

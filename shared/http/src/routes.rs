@@ -19,6 +19,8 @@ const fn route(method: &'static str, path: &'static str, function: &'static str)
 pub const ROUTES: &[Route] = &[
     route("GET", "/", "pages"),
     route("GET", "/register", "pages"),
+    route("GET", "/recover", "pages"),
+    route("GET", "/help", "pages"),
     route("GET", "/set-up", "pages"),
     route("GET", "/recovery-code", "pages"),
     route("GET", "/manage", "pages"),
@@ -40,6 +42,9 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/v1/account/phones/{id}", "phone-remove"),
     route("POST", "/v1/account/recovery-code", "recovery-code-issue"),
     route("GET", "/v1/account/recovery-code", "recovery-code-download"),
+    route("POST", "/v1/recovery/code", "recovery-code-redeem"),
+    route("POST", "/v1/recovery/email/send", "recovery-email-send"),
+    route("POST", "/v1/recovery/email/verify", "recovery-email-verify"),
     route("GET", "/v1/account/activity", "activity-list"),
     route("GET", "/v1/account/sessions", "sessions-list"),
     route("DELETE", "/v1/account/sessions/{id}", "session-end"),

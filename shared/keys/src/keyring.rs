@@ -41,6 +41,8 @@ pub enum Purpose {
     SignIn,
     /// A one-time code on its way to a call.
     VoiceCode,
+    /// A recovery under way, its code, and who asks for one.
+    Recovery,
     /// Where the next page of a listing begins.
     Cursor,
 }
@@ -57,6 +59,7 @@ impl Purpose {
             Self::PasswordPepper => "postern/1/password-pepper",
             Self::SignIn => "postern/1/sign-in",
             Self::VoiceCode => "postern/1/voice-code",
+            Self::Recovery => "postern/1/recovery",
             Self::Cursor => "postern/1/cursor",
         }
     }
@@ -245,6 +248,7 @@ struct MacKeys {
     password_pepper: hmac::Key,
     sign_in: hmac::Key,
     voice_code: hmac::Key,
+    recovery: hmac::Key,
     cursor: hmac::Key,
 }
 
@@ -265,6 +269,7 @@ impl MacKeys {
             password_pepper: key(Purpose::PasswordPepper)?,
             sign_in: key(Purpose::SignIn)?,
             voice_code: key(Purpose::VoiceCode)?,
+            recovery: key(Purpose::Recovery)?,
             cursor: key(Purpose::Cursor)?,
         })
     }
@@ -279,6 +284,7 @@ impl MacKeys {
             Purpose::PasswordPepper => &self.password_pepper,
             Purpose::SignIn => &self.sign_in,
             Purpose::VoiceCode => &self.voice_code,
+            Purpose::Recovery => &self.recovery,
             Purpose::Cursor => &self.cursor,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lambda_http::{Body, Request, Response};
-use postern_codes::Codes;
+use postern_codes::{Codes, EmailCodes};
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::Format;
 use postern_http::{Clock, Frame};
@@ -43,6 +43,12 @@ pub struct Parts {
     pub numbers: Numbers,
     pub lines: Arc<dyn LineLookup>,
     pub codes: Codes,
+    /// Guesses at recovery codes in an hour. None: limits per address and for the deployment are lifted.
+    pub recoveries: Option<u64>,
+    /// Whether a recovery code needs another proof beside it.
+    pub second_proof: bool,
+    /// What people call the portal.
+    pub portal: &'static str,
 }
 
 /// Wraps a step and its dependencies as a [`Function`].
@@ -315,7 +321,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                 phone_confirm::Deps {
                     clock: clock.clone(),
                     store: store.clone(),
-                    keyring,
+                    keyring: keyring.clone(),
                     policy,
                     random: random.clone(),
                 }
@@ -358,10 +364,62 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                 recovery_code_issue::Deps {
                     clock: clock.clone(),
                     store: store.clone(),
-                    codes: recovery_codes,
-                    keys,
+                    codes: recovery_codes.clone(),
+                    keys: Arc::clone(&keys),
                     policy,
                     format: parts.format,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "recovery-code-redeem",
+            function!(
+                parts,
+                recovery_code_redeem,
+                recovery_code_redeem::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    codes: recovery_codes,
+                    keyring: keyring.clone(),
+                    keys,
+                    policy,
+                    limit: parts.recoveries,
+                    second_proof: parts.second_proof,
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "recovery-email-send",
+            function!(
+                parts,
+                recovery_email_send,
+                recovery_email_send::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring: keyring.clone(),
+                    policy,
+                    codes: Some(EmailCodes {
+                        mail: Arc::new(parts.outbox.clone()),
+                        words: parts.codes.words.clone(),
+                        limits: parts.codes.limits,
+                        random: random.clone(),
+                    }),
+                    random: random.clone(),
+                }
+            ),
+        ),
+        (
+            "recovery-email-verify",
+            function!(
+                parts,
+                recovery_email_verify,
+                recovery_email_verify::Deps {
+                    clock: clock.clone(),
+                    store: store.clone(),
+                    keyring,
+                    policy,
                     random: random.clone(),
                 }
             ),
@@ -406,16 +464,14 @@ pub fn keys_rotate(parts: &Parts) -> keys_rotate::Deps {
 
 /// `security-notices`, which the stream of `Accounts` starts.
 pub fn security_notices(parts: &Parts) -> security_notices::Deps {
-    let outbox = Arc::new(parts.outbox.clone());
-    let mail = Arc::clone(&outbox);
     security_notices::Deps {
-        topic: outbox,
+        clock: parts.clock.clone(),
+        topic: Arc::new(parts.outbox.clone()),
         issuer: parts.issuer.clone(),
-        letters: Some(security_notices::Letters {
-            clock: parts.clock.clone(),
-            store: parts.store.clone(),
-            mail,
-        }),
+        portal: parts.portal.to_owned(),
+        store: parts.store.clone(),
+        texts: Arc::new(parts.outbox.clone()),
+        mail: Some(Arc::new(parts.outbox.clone())),
     }
 }
 

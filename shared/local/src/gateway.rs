@@ -13,6 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Context, LambdaEvent, Service, service_fn};
 use percent_encoding::percent_decode_str;
@@ -67,6 +69,10 @@ impl Gateway {
         };
         if let Some(origin) = cross_origin {
             allow_origin(response.headers_mut(), origin);
+        }
+        if let Some(date) = http_date(self.clock.now()) {
+            // Pages count down from it: by the clock that the functions see, not by the machine's.
+            response.headers_mut().insert(header::DATE, date);
         }
         response
     }
@@ -229,6 +235,12 @@ fn preflight(origin: Option<HeaderValue>) -> Response {
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
     response
+}
+
+/// As API Gateway and CloudFront write it. None: a year that the format has no room for.
+fn http_date(now: Timestamp) -> Option<HeaderValue> {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
+    HeaderValue::try_from(date).ok()
 }
 
 fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue) {

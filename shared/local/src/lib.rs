@@ -19,11 +19,13 @@ mod meter;
 mod notices;
 mod options;
 mod run;
+mod seed;
 mod template;
 mod toll;
 
 pub use meter::{Meter, Spent};
 pub use options::Options;
 pub use run::{LocalRun, NotStarted};
+pub use seed::{EMAIL as SEEDED_EMAIL, PASSWORD as SEEDED_PASSWORD, USERNAME as SEEDED_USERNAME};
 pub use template::{Route, Template};
 pub use toll::{Fault, FaultKind, Service, Toll};

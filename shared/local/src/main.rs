@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use postern_local::{LocalRun, Options};
+use postern_local::{LocalRun, Options, SEEDED_EMAIL, SEEDED_PASSWORD, SEEDED_USERNAME};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -33,10 +33,15 @@ fn greet(run: &LocalRun, options: &Options) -> std::io::Result<()> {
     } else {
         ""
     };
+    let seeded = if options.seed {
+        format!("\n  Seeded     {SEEDED_USERNAME}, {SEEDED_EMAIL}, password \"{SEEDED_PASSWORD}\"")
+    } else {
+        String::new()
+    };
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "Postern is up.\n\n  Open       {origin}\n  Register   {origin}/register\n  Messages   {origin}/dev/messages.html\n\n  \
+        "Postern is up.\n\n  Open       {origin}\n  Register   {origin}/register\n  Messages   {origin}/dev/messages.html{seeded}\n\n  \
          Data is kept in {} (--fresh forgets it).{limits}\n  Ctrl-C stops it.\n",
         options.data.display()
     )?;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use postern_domain::recovery_code::Format;
 
 /// Runs all of Postern on this machine, for trying it out and for tests.
-#[derive(Debug, Clone, Parser)]
+#[derive(Debug, Clone, Default, Parser)]
 #[command(name = "postern", version)]
 pub struct Options {
     /// The port on 127.0.0.1. 0 takes a free one.
@@ -24,4 +25,16 @@ pub struct Options {
     /// secret stay.
     #[arg(long)]
     pub unlimited: bool,
+
+    /// Keep an account of the old style: password and email alone, registered a year before the notice's dates.
+    #[arg(long)]
+    pub seed: bool,
+
+    /// How new recovery codes are written: `decimal`, or `crockford` for 16 symbols of base 32.
+    #[arg(long, value_name = "FORMAT", default_value = "decimal")]
+    pub recovery_code_format: Format,
+
+    /// Ask for another proof beside the recovery code.
+    #[arg(long)]
+    pub recovery_second_proof: bool,
 }

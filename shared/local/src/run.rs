@@ -14,7 +14,6 @@ use axum::serve::ListenerExt;
 use http::{HeaderMap, StatusCode, header};
 use postern_codes::Codes;
 use postern_domain::policy::Policy;
-use postern_domain::recovery_code::Format;
 use postern_http::Frame;
 use postern_keys::{LocalKeys, Random};
 use postern_messages::{CodeWords, Outbox};
@@ -35,6 +34,7 @@ use crate::gateway::{Gateway, problem};
 use crate::meter::Meter;
 use crate::notices::Stream;
 use crate::options::Options;
+use crate::seed;
 use crate::template::Template;
 use crate::toll::{KeysToll, MessagesToll, Toll};
 
@@ -78,6 +78,7 @@ const RP_ID: &str = "localhost";
 const REGION: &str = "US";
 const COUNTRIES: &str = "US,CA,PR,VI,GU,AS,MP";
 const DEPLOYMENT_LIMITS: DeploymentLimits = DeploymentLimits { sends: 10_000, sends_per_country: 10_000 };
+const RECOVERIES_PER_HOUR: u64 = 10_000;
 
 struct Front {
     gateway: Gateway,
@@ -119,7 +120,7 @@ impl LocalRun {
             issuer: origin.clone(),
             portal: PORTAL.to_owned(),
             audience: "portal".to_owned(),
-            format: Format::Decimal,
+            format: options.recovery_code_format,
             hasher: Hasher::new(Cost::default(), AT_ONCE),
             numbers: Numbers::new(REGION, COUNTRIES).map_err(|e| broken(&e))?,
             lines: Arc::new(LocalLookup::new(Arc::new(MessagesToll(toll.clone())))),
@@ -132,6 +133,9 @@ impl LocalRun {
                 random: Random::system(),
             },
             outbox,
+            recoveries: (!options.unlimited).then_some(RECOVERIES_PER_HOUR),
+            second_proof: options.recovery_second_proof,
+            portal: PORTAL,
         };
 
         parts.outbox.on_voice_code(functions::voice_call(&parts));
@@ -168,6 +172,14 @@ impl LocalRun {
             news: Arc::clone(&news),
             port: address.port(),
         };
+        if options.seed {
+            let at = seed::REGISTERED_AT.parse().map_err(|error: jiff::Error| broken(&error))?;
+            front.dev.clock.set(at, true);
+            keys_rotate::handle(&front.rotation).await.map_err(|error| broken(&error))?;
+            seed::register(&front.gateway).await.map_err(NotStarted::Broken)?;
+            front.dev.clock.reset();
+            keys_rotate::handle(&front.rotation).await.map_err(|error| broken(&error))?;
+        }
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(tell_the_news(stream, news, stopped.clone()));
         let served = tokio::spawn(serve(listener, front, stopped));

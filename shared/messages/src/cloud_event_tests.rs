@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const EVERY: [(What, &str); 9] = [
+const EVERY: [(What, &str); 14] = [
     (What::AccountRegistered, "account_registered"),
     (What::SignedIn, "signed_in"),
     (What::PasskeyAdded, "passkey_added"),
@@ -14,6 +14,11 @@ const EVERY: [(What, &str); 9] = [
     (What::PasskeyCounterRefused, "passkey_counter_refused"),
     (What::RecoveryCodeIssued, "recovery_code_issued"),
     (What::RecoveryCodeDownloaded, "recovery_code_downloaded"),
+    (What::RecoveryCodeLocked, "recovery_code_locked"),
+    (What::RecoveryCodeDisabled, "recovery_code_disabled"),
+    (What::EmailCodeLocked, "email_code_locked"),
+    (What::EmailCodeDisabled, "email_code_disabled"),
+    (What::Recovered, "recovered"),
     (What::SessionEnded, "session_ended"),
 ];
 

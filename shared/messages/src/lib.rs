@@ -1,7 +1,7 @@
 //! What goes out, after its transition is stored.
 //!
 //! - [`SecurityEvents`]: the topic that a deployment's own systems subscribe to; CloudEvents 1.0.
-//! - [`Mail`]: notices to the owner's address.
+//! - [`Mail`]: notices to the owner's address, and codes until email recovers nothing any more.
 //! - [`Texts`]: one-time codes as a text; [`CodeWords`] says them.
 //! - [`VoiceCodes`]: one-time codes on their way to a call, which SNS cannot place: a [`SealedCall`] is published to a
 //!   topic, whose subscriber places it through [`Calls`].
@@ -12,17 +12,21 @@
 //! written from the service's published model.
 
 mod cloud_event;
+mod letter;
 mod notice;
 mod outbox;
 mod sealed_call;
+mod ses;
 mod sns;
 mod voice;
 mod wording;
 
 pub use cloud_event::CloudEvent;
+pub use letter::Letter;
 pub use notice::Notice;
 pub use outbox::{Gate, Kind, Message, Outbox, Subscriber};
 pub use sealed_call::{Call, CallId, CallNotOpened, InvalidCallId, Opened, SealedCall};
+pub use ses::{SesMail, ses_client};
 pub use sns::{Sns, SnsTexts, SnsVoiceCodes, sns_client};
 pub use voice::{VoiceMessages, voice_client};
 pub use wording::{CodeWords, Language, Spoken};
@@ -67,7 +71,10 @@ pub trait SecurityEvents: Send + Sync + std::fmt::Debug {
 #[async_trait]
 pub trait Mail: Send + Sync + std::fmt::Debug {
     /// `ses:SendEmail`.
-    async fn send(&self, to: &Email, notice: &Notice) -> Result<(), NotSent>;
+    async fn send(&self, to: &Email, letter: &Letter) -> Result<(), NotSent>;
+
+    /// The same, to nobody: so that it costs as much where there is no account.
+    async fn send_to_nobody(&self, letter: &Letter) -> Result<(), NotSent>;
 }
 
 /// Text messages to a phone.

@@ -12,7 +12,7 @@ use postern_domain::phone_number::PhoneNumber;
 use serde::Serialize;
 
 use crate::{
-    CallNotPlaced, Calls, CloudEvent, Mail, NotSent, Notice, SealedCall, SecurityEvents, Spoken, TextNotSent,
+    CallNotPlaced, Calls, CloudEvent, Letter, Mail, NotSent, SealedCall, SecurityEvents, Spoken, TextNotSent,
     Texts, VoiceCodes,
 };
 
@@ -124,9 +124,15 @@ impl SecurityEvents for Outbox {
 
 #[async_trait]
 impl Mail for Outbox {
-    async fn send(&self, to: &Email, notice: &Notice) -> Result<(), NotSent> {
+    async fn send(&self, to: &Email, letter: &Letter) -> Result<(), NotSent> {
         self.gate.before("ses", "SendEmail")?;
-        self.keep(Kind::Email, to.as_str(), format!("Subject: {}\n\n{}", notice.subject, notice.body));
+        let body = format!("Subject: {}\n\n{}", letter.subject(), letter.expose_body());
+        self.keep(Kind::Email, to.as_str(), body);
+        self.gate.after("ses", "SendEmail")
+    }
+
+    async fn send_to_nobody(&self, _: &Letter) -> Result<(), NotSent> {
+        self.gate.before("ses", "SendEmail")?;
         self.gate.after("ses", "SendEmail")
     }
 }

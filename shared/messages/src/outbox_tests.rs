@@ -48,7 +48,7 @@ fn event() -> CloudEvent {
 }
 
 async fn send(outbox: &Outbox, to: &str, subject: &'static str) -> Result<(), NotSent> {
-    let notice = Notice { subject, body: "Hello".to_owned() };
+    let notice = Letter::new(subject, "Hello".to_owned().into());
     outbox.send(&to.parse().unwrap(), &notice).await
 }
 

@@ -8,6 +8,8 @@ use postern_domain::name::Locale;
 use postern_domain::one_time_code::OneTimeCode;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::Letter;
+
 /// What the texts and calls of a deployment say beside the code.
 #[derive(Debug, Clone)]
 pub struct CodeWords {
@@ -95,6 +97,30 @@ impl CodeWords {
         SecretString::from(format!("{sentence}\n\n@{host} #{code}"))
     }
 
+    /// The letter with a code that recovers an account. Nothing to click, as in a text.
+    #[must_use]
+    pub fn letter(&self, code: &OneTimeCode, locale: &Locale) -> Letter {
+        let portal = &self.portal;
+        let code = code.expose_digits();
+        let (subject, body) = match Language::of(locale) {
+            Language::English => (
+                format!("Your {portal} code"),
+                format!(
+                    "{code} is your code to get back into {portal}.\n\nIt ends in ten minutes, and nobody will ever ask \
+                     you for it.\n\nIf this was not you, somebody knows your username: do not give the code to anybody.\n"
+                ),
+            ),
+            Language::Spanish => (
+                format!("Su clave de {portal}"),
+                format!(
+                    "{code} es su clave para volver a entrar en {portal}.\n\nVence en diez minutos y nadie se la va a \
+                     pedir nunca.\n\nSi no fue usted, alguien conoce su nombre de usuario: no le d\u{e9} la clave a nadie.\n"
+                ),
+            ),
+        };
+        Letter::new(subject, body.into())
+    }
+
     /// What a call says: the digits one by one, slowly, and all of it twice. A pause comes first, for whoever answers is not
     /// listening yet.
     #[must_use]
@@ -146,4 +172,4 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 #[path = "wording_tests.rs"]
-mod tests;
+pub mod tests;

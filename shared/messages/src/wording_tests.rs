@@ -8,7 +8,7 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
 /// A message's length in septets, or none where its alphabet does not do.
-fn septets(text: &str) -> Option<usize> {
+pub fn septets(text: &str) -> Option<usize> {
     text.chars()
         .map(|c| match c {
             c if BASIC.contains(c) => Some(1),

@@ -5,9 +5,11 @@
 //! know where it stands. The transaction that ends it spends its id, once.
 
 mod prove;
+mod recovered;
 mod reply;
 mod sign_in;
 
 pub use prove::{Answered, SignIns};
+pub use recovered::{recovered, recovering};
 pub use reply::{ended, session_of};
 pub use sign_in::SignIn;

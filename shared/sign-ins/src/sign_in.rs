@@ -13,8 +13,29 @@ use serde::{Deserialize, Serialize};
 /// How long a sign-in may take, from its first step.
 pub const LIFE: SignedDuration = SignedDuration::from_mins(10);
 
-/// What begins every `sign_in`, a passkey's too.
-const PREFIX: &str = "si_";
+/// What a sealed state is for.
+#[derive(Clone, Copy)]
+enum Use {
+    SignIn,
+    Recovery,
+}
+
+impl Use {
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::SignIn => Purpose::SignIn,
+            Self::Recovery => Purpose::Recovery,
+        }
+    }
+
+    /// What begins every `sign_in`, a passkey's too; and every `recovery`.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::SignIn => "si_",
+            Self::Recovery => "re_",
+        }
+    }
+}
 
 /// A sign-in under way: whose, and what it has proven.
 #[derive(Debug, Clone)]
@@ -63,6 +84,15 @@ impl SignIn {
 
     /// For the client to bring back.
     pub fn seal(&self, keyring: &Keyring, now: Timestamp) -> Result<String, Problem> {
+        self.sealed_for(keyring, Use::SignIn, now)
+    }
+
+    /// The same, of a recovery by email: it is no sign-in, and serves as none.
+    pub fn seal_recovery(&self, keyring: &Keyring, now: Timestamp) -> Result<String, Problem> {
+        self.sealed_for(keyring, Use::Recovery, now)
+    }
+
+    fn sealed_for(&self, keyring: &Keyring, of: Use, now: Timestamp) -> Result<String, Problem> {
         let sealed = Sealed {
             id: self.id.clone(),
             account: self.account.clone(),
@@ -71,20 +101,29 @@ impl SignIn {
             expires_at: self.expires_at.as_millisecond(),
         };
         let plain = serde_json::to_vec(&sealed).map_err(Problem::unavailable)?;
-        let sealed = keyring.seal(Purpose::SignIn, &[], &plain, now).map_err(Problem::unavailable)?;
-        Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(sealed)))
+        let sealed = keyring.seal(of.purpose(), &[], &plain, now).map_err(Problem::unavailable)?;
+        Ok(format!("{}{}", of.prefix(), URL_SAFE_NO_PAD.encode(sealed)))
     }
 
     /// What the client brought back: 401 `sign_in_expired` for one that is over, or is none of ours.
     pub fn open(keyring: &Keyring, text: &str, now: Timestamp) -> Result<Self, Problem> {
-        Self::opened(keyring, text)
+        Self::opened(keyring, Use::SignIn, text, now)
+    }
+
+    /// The same of a recovery by email.
+    pub fn open_recovery(keyring: &Keyring, text: &str, now: Timestamp) -> Result<Self, Problem> {
+        Self::opened(keyring, Use::Recovery, text, now)
+    }
+
+    fn opened(keyring: &Keyring, of: Use, text: &str, now: Timestamp) -> Result<Self, Problem> {
+        Self::unsealed(keyring, of, text)
             .filter(|sign_in| now < sign_in.expires_at)
             .ok_or_else(Problem::sign_in_expired)
     }
 
-    fn opened(keyring: &Keyring, text: &str) -> Option<Self> {
-        let sealed = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
-        let plain = keyring.open_sealed(Purpose::SignIn, &[], &sealed).ok()?;
+    fn unsealed(keyring: &Keyring, of: Use, text: &str) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(text.strip_prefix(of.prefix())?).ok()?;
+        let plain = keyring.open_sealed(of.purpose(), &[], &sealed).ok()?;
         let Sealed { id, account, username, proofs, expires_at } =
             serde_json::from_slice(plain.expose()).ok()?;
         let expires_at = Timestamp::from_millisecond(expires_at).ok()?;

@@ -5,8 +5,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use postern_domain::activity::Event;
 use postern_domain::id::{AccountId, EventId};
+use postern_domain::phone_number::PhoneNumber;
 
 use crate::Store;
+use crate::change::GONE_NUMBER;
 use crate::error::StoreError;
 use crate::record::{self, ACTIVITY, ActivityRecord, key, string};
 
@@ -85,6 +87,15 @@ impl Store {
         let last = events.last().filter(|_| more);
         let next = last.map(|event| Cursor { at: event.at, id: event.id.clone() });
         Ok(Activity { events, next })
+    }
+}
+
+/// The number that an entry is told to beside those of the account: one that it has no more.
+#[must_use]
+pub fn gone_number_of(image: &serde_dynamo::Item) -> Option<PhoneNumber> {
+    match image.inner().get(GONE_NUMBER)? {
+        serde_dynamo::AttributeValue::S(number) => number.parse().ok(),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use postern_domain::account::Account;
 use postern_domain::activity::Event;
+use postern_domain::phone_number::PhoneNumber;
 use postern_domain::session::Session;
 
 use crate::Store;
@@ -17,6 +18,9 @@ pub struct Change<'a> {
     pub proven: &'a Session,
     pub event: &'a Event,
 }
+
+/// The attribute of an activity entry that names a number which the account has no more. It is told, and never shown.
+pub const GONE_NUMBER: &str = "gone_number";
 
 /// The conditions of such a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,16 @@ impl Store {
         &self,
         writes: &mut Transaction<Condition>,
         change: &Change<'_>,
+    ) -> Result<(), StoreError> {
+        self.change_telling(writes, change, None)
+    }
+
+    /// The same, of a change that is told to `gone`, too: a number that the account has no more.
+    pub(crate) fn change_telling(
+        &self,
+        writes: &mut Transaction<Condition>,
+        change: &Change<'_>,
+        gone: Option<&PhoneNumber>,
     ) -> Result<(), StoreError> {
         let (account, changed) = (change.account, change.changed);
         let mut set = "SET revision = :next, generation = :generation".to_owned();
@@ -92,6 +106,8 @@ impl Store {
         );
         let key = record::session_key(&session.id);
         writes.update_if(Condition::Session, &self.attempts, key, proven, Expression::present())?;
-        writes.put(&self.accounts, record::activity_item(change.event)?)
+        let mut activity = record::activity_item(change.event)?;
+        activity.extend(gone.map(|number| (GONE_NUMBER.to_owned(), string(number.as_str()))));
+        writes.put(&self.accounts, activity)
     }
 }

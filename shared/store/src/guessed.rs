@@ -30,14 +30,19 @@ pub enum Guessed {
     Password,
     Phone,
     Authenticator,
+    RecoveryCode,
+    /// Codes to the account's address.
+    Email,
 }
 
 impl Guessed {
-    const fn sort_key(self) -> &'static str {
+    pub const fn sort_key(self) -> &'static str {
         match self {
             Self::Password => "PASSWORD",
             Self::Phone => "PHONE",
             Self::Authenticator => "AUTHENTICATOR",
+            Self::RecoveryCode => "RECOVERY-CODE",
+            Self::Email => "EMAIL",
         }
     }
 }
@@ -54,7 +59,7 @@ pub enum Counted<T> {
 }
 
 /// Why a guess was not counted.
-enum NotCounted {
+pub enum NotCounted {
     Refused(Standing),
     SignInOver,
 }
@@ -261,16 +266,25 @@ pub fn account_of(item: &mut Item) -> Result<Option<Account>, StoreError> {
 /// The code of `sign_in`, while it is good and this guess is one of those that it takes.
 fn code_of(item: &mut Item, sign_in: &SignInId, now: Timestamp) -> Result<Option<SentCode>, StoreError> {
     const WHAT: &str = "code";
-    let total = natural(item.get("guesses")).ok_or(StoreError::Corrupt(WHAT))?;
     let Some(code) = item.remove(&code_attribute(sign_in)) else { return Ok(None) };
-    let before = natural(item.get(&before_attribute(sign_in))).ok_or(StoreError::Corrupt(WHAT))?;
     let AttributeValue::M(code) = code else { return Err(StoreError::Corrupt(WHAT)) };
     let CodeRecord { version, tag, phone, channel, expires_at } = record::read(code, WHAT)?;
     let expires_at = Timestamp::from_millisecond(expires_at).map_err(|_| StoreError::Corrupt(WHAT))?;
     let tag = tag.try_into().map_err(|_| StoreError::Corrupt(WHAT))?;
     let code = SentCode { mac: VersionedMac { version, tag }, phone, channel, expires_at };
-    let good = now < expires_at && total.saturating_sub(before) <= GUESSES_PER_CODE;
-    Ok(good.then_some(code))
+    Ok(is_good(item, sign_in, expires_at, now)?.then_some(code))
+}
+
+/// Whether the code of `sign_in` is good, and this guess is one of those that it takes.
+pub fn is_good(
+    item: &Item,
+    sign_in: &SignInId,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let counted = |name: &str| natural(item.get(name)).ok_or(StoreError::Corrupt("code"));
+    let (total, before) = (counted("guesses")?, counted(&before_attribute(sign_in))?);
+    Ok(now < expires_at && total.saturating_sub(before) <= GUESSES_PER_CODE)
 }
 
 fn natural(value: Option<&AttributeValue>) -> Option<u64> {
@@ -335,7 +349,7 @@ impl Store {
         Ok(Counted::Taken(Guess { guesses, kept: Some(kept) }))
     }
 
-    async fn count_guess(
+    pub(crate) async fn count_guess(
         &self,
         username: &Username,
         which: Guessed,
@@ -394,6 +408,7 @@ impl Store {
             (Guessed::Password, account.methods.password.is_some()),
             (Guessed::Phone, !account.methods.phones.is_empty()),
             (Guessed::Authenticator, account.methods.authenticator.is_some()),
+            (Guessed::RecoveryCode, account.recovery_code.is_some()),
         ];
         for (which, _) in has.into_iter().filter(|(which, has)| *has && Some(*which) != proven) {
             let lifted = Expression::new("SET streak = :none REMOVE guessed_at", [(":none", number(0))]);

@@ -204,9 +204,11 @@ impl Store {
             Expression::new(format!("SET {KNOWN} = :known"), [(":known", record::known(&changed)?)])
         };
         writes.update(&self.accounts, guessed_key(&account.username, Guessed::Phone), kept)?;
-        self.change(
+        let takes_texts = phone.line_type.channels().contains(&Channel::Text);
+        self.change_telling(
             &mut writes,
             &Change { account, changed: &changed, proven: old.proven, event: old.event },
+            takes_texts.then_some(&phone.number),
         )?;
         if writes.commit(&self.client).await?.is_empty() { Ok(()) } else { Err(StoreError::Conflict) }
     }

@@ -154,11 +154,13 @@ pub struct SpentRecord {
     pub delete_at: i64,
 }
 
-/// `IDEMPOTENCY#…`: what a registration's key stands for.
+/// `IDEMPOTENCY#…`: what a request's key stands for.
 #[derive(Serialize, Deserialize)]
 pub struct IdempotencyRecord {
     pub request: String,
     pub account: AccountId,
+    /// The account's, after the request: while it is the same, nothing has come of the first answer.
+    pub revision: u64,
     /// Seconds since 1970.
     pub expires_at: i64,
     pub delete_at: i64,

@@ -1,8 +1,6 @@
 //! Recovery codes: a table of their own, which only the functions that issue, download and redeem touch.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use postern_domain::account::Account;
 use postern_domain::activity::Event;
@@ -12,14 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::change::unchanged;
 use crate::error::StoreError;
+use crate::guessed::{Guessed, guessed_key};
 use crate::record::{self, MarkerRecord, number, single_key, string};
+use crate::redeeming;
 use crate::transaction::{Expression, Transaction};
 
 /// The table `RecoveryCodes`, beside the two that every step shares.
 #[derive(Debug, Clone)]
 pub struct RecoveryCodes {
-    store: Store,
-    table: String,
+    pub(crate) store: Store,
+    pub(crate) table: String,
 }
 
 /// A code that is to be issued: sealed, and found again by its MAC.
@@ -34,6 +34,14 @@ pub struct StoredCode {
     pub sealed: Vec<u8>,
     pub issued_at: Timestamp,
     marker: String,
+}
+
+impl From<&SealedCode> for StoredCode {
+    /// As it stands once it is issued.
+    fn from(code: &SealedCode) -> Self {
+        let marker = redeeming::marker(&code.mac);
+        Self { sealed: code.sealed.clone(), issued_at: code.issued_at, marker }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,7 +94,7 @@ impl RecoveryCodes {
         event: &Event,
     ) -> Result<bool, StoreError> {
         let mut writes = Transaction::new();
-        let marker = format!("CODE#{}", URL_SAFE_NO_PAD.encode(new.mac));
+        let marker = redeeming::marker(&new.mac);
         if old.is_some_and(|old| old.marker == marker) {
             return Ok(false);
         }
@@ -103,24 +111,22 @@ impl RecoveryCodes {
         let item = record::item(single_key(account.id.as_str()), &record)?;
         writes.put_if(Condition::Code, &self.table, item, replaces_old)?;
         let holder = MarkerRecord { account: account.id.clone(), forget_at: None };
-        writes.put_if(
-            Condition::Marker,
-            &self.table,
-            record::item(single_key(marker), &holder)?,
-            Expression::absent(),
-        )?;
+        let changed = account.with_recovery_code(new.issued_at);
+        let mut holder = record::item(single_key(marker), &holder)?;
+        holder.extend([redeeming::known(&changed)?]);
+        writes.put_if(Condition::Marker, &self.table, holder, Expression::absent())?;
         if let Some(old) = old {
             writes.delete(&self.table, single_key(&old.marker))?;
         }
         let change = Expression::new(
             "SET revision = :next, recovery_issued_at = :issued REMOVE recovery_downloaded_at",
-            [
-                (":next", number(account.revision.saturating_add(1))),
-                (":issued", string(new.issued_at.to_string())),
-            ],
+            [(":next", number(changed.revision)), (":issued", string(new.issued_at.to_string()))],
         );
         let profile = record::profile_key(&account.id);
         writes.update_if(Condition::Profile, &self.store.accounts, profile, change, unchanged(account))?;
+        // Whatever was guessed at the code before, be it that it was disabled, is over.
+        let key = guessed_key(&account.username, Guessed::RecoveryCode);
+        writes.update(&self.store.accounts, key, redeeming::counted_anew(account))?;
         writes.put(&self.store.accounts, record::activity_item(event)?)?;
         let failed = writes.commit(&self.store.client).await?;
         match failed.as_slice() {
@@ -130,20 +136,29 @@ impl RecoveryCodes {
         }
     }
 
-    /// Marks the code that was issued at `issued_at` as downloaded, the first time, and writes the look
-    /// at it down, every time. `account` as it was read, before the code. One call.
+    /// Marks `code` as downloaded, the first time, and writes the look at it down, every time. `account` as it was read,
+    /// before the code; what is known of it by the code is brought up to date. One call.
     pub async fn mark_downloaded(
         &self,
         account: &Account,
-        issued_at: Timestamp,
+        code: &StoredCode,
         event: &Event,
     ) -> Result<(), StoreError> {
         let at = || string(event.at.to_string());
         let mut writes = Transaction::new();
         let marked =
             Expression::new("SET downloaded_at = if_not_exists(downloaded_at, :now)", [(":now", at())]);
-        let same = Expression::new("issued_at = :issued", [(":issued", string(issued_at.to_string()))]);
+        let same = Expression::new("issued_at = :issued", [(":issued", string(code.issued_at.to_string()))]);
         writes.update_if(Condition::Code, &self.table, single_key(account.id.as_str()), marked, same)?;
+        let (name, known) = redeeming::known(&account.with_code_downloaded(event.at))?;
+        let known = Expression::new(format!("SET {name} = :known"), [(":known", known)]);
+        writes.update_if(
+            Condition::Marker,
+            &self.table,
+            single_key(&code.marker),
+            known,
+            Expression::present(),
+        )?;
         let first = !account.holds_recovery_code();
         let change = Expression::new(
             "SET recovery_downloaded_at = if_not_exists(recovery_downloaded_at, :now) ADD revision :step",

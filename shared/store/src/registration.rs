@@ -3,14 +3,15 @@
 use jiff::Timestamp;
 use postern_domain::account::Account;
 use postern_domain::activity::Event;
-use postern_domain::id::{AccountId, SessionId};
+use postern_domain::id::SessionId;
 use postern_domain::session::Session;
 use secrecy::SecretString;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::idempotency::{IdempotentRequest, UsedKey, unused_at};
 use crate::password::password_item;
-use crate::record::{self, IdempotencyRecord, MarkerRecord, number, single_key};
+use crate::record::{self, MarkerRecord, number};
 use crate::transaction::{Expression, Transaction};
 
 /// A new account, ready to be written.
@@ -25,23 +26,13 @@ pub struct Registration<'a> {
     pub replaced: Option<SessionId>,
 }
 
-/// The request's `Idempotency-Key`, as a digest, and a MAC of what it stands for.
-pub struct IdempotentRequest {
-    pub key: String,
-    pub request: String,
-    pub expires_at: Timestamp,
-}
-
 /// What came of a registration.
 pub enum Registered {
     Done,
     UsernameTaken,
     /// The key was used before, for this request and account: whether it is the same one is for the
     /// caller, who has the keyring, to say.
-    KeyUsed {
-        request: String,
-        account: AccountId,
-    },
+    KeyUsed(UsedKey),
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -56,18 +47,7 @@ impl Store {
     pub async fn register(&self, new: Registration<'_>, now: Timestamp) -> Result<Registered, StoreError> {
         let mut writes = Transaction::new();
         if let Some(idempotent) = &new.idempotent {
-            let record = IdempotencyRecord {
-                request: idempotent.request.clone(),
-                account: new.account.id.clone(),
-                expires_at: idempotent.expires_at.as_second(),
-                delete_at: record::delete_at(idempotent.expires_at),
-            };
-            let item = record::item(single_key(format!("IDEMPOTENCY#{}", idempotent.key)), &record)?;
-            let unused = Expression::new(
-                "attribute_not_exists(pk) OR expires_at <= :now",
-                [(":now", number(now.as_second()))],
-            );
-            writes.put_if(Condition::Key, &self.attempts, item, unused)?;
+            writes.put_if(Condition::Key, &self.attempts, idempotent.item(new.account)?, unused_at(now))?;
         }
         let forget_at = new.account.forget_at.map(Timestamp::as_second);
         let marker = MarkerRecord { account: new.account.id.clone(), forget_at };
@@ -96,9 +76,7 @@ impl Store {
         let failed = writes.commit(&self.client).await?;
         // A used key says more than a taken name: its own first request took it.
         if let Some(used) = failed.iter().find(|failed| failed.condition == Condition::Key) {
-            let item = used.item.clone().ok_or(StoreError::Conflict)?;
-            let record: IdempotencyRecord = record::read(item, "IDEMPOTENCY")?;
-            return Ok(Registered::KeyUsed { request: record.request, account: record.account });
+            return Ok(Registered::KeyUsed(UsedKey::read(used.item.clone())?));
         }
         if failed.iter().any(|failed| failed.condition == Condition::Name) {
             return Ok(Registered::UsernameTaken);

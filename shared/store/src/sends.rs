@@ -203,26 +203,38 @@ impl Store {
         let Some(limits) = sending.limits else { return Ok(()) };
         let address_key = limit_key("ADDRESS", &hex::encode(sending.address));
         self.count_window(writes, Condition::Address, address_key, PER_ADDRESS, now)?;
+        let country = format!("COUNTRY#{}", sending.country);
+        self.count_hour(
+            writes,
+            Condition::Country,
+            &country,
+            &sending.number,
+            limits.sends_per_country,
+            now,
+        )?;
+        self.count_hour(writes, Condition::Deployment, "ALL", &sending.number, limits.sends, now)
+    }
+
+    /// Counts what all have in common, `most` in an hour. `by`: spreads the count.
+    pub(crate) fn count_hour<C: Copy>(
+        &self,
+        writes: &mut Transaction<C>,
+        name: C,
+        what: &str,
+        by: &[u8; 32],
+        most: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let hour = now.as_second().div_euclid(3600);
-        let spread = sending.number.first().map_or(0, |byte| u64::from(*byte));
-        let mut count = |name, what: String, most: u64| {
-            let change = Expression::new(
-                "SET delete_at = :delete ADD sends :one",
-                [(":one", number(1)), (":delete", number(record::delete_at(next_hour(now))))],
-            );
-            let (shard, portion) = shard(spread, most);
-            let none_yet = if portion > 0 { "attribute_not_exists(sends) OR " } else { "" };
-            let fits = Expression::new(format!("{none_yet}sends < :most"), [(":most", number(portion))]);
-            writes.update_if(
-                name,
-                &self.attempts,
-                single_key(format!("LIMIT#{what}#{hour}#{shard}")),
-                change,
-                fits,
-            )
-        };
-        count(Condition::Country, format!("COUNTRY#{}", sending.country), limits.sends_per_country)?;
-        count(Condition::Deployment, "ALL".to_owned(), limits.sends)
+        let change = Expression::new(
+            "SET delete_at = :delete ADD sends :one",
+            [(":one", number(1)), (":delete", number(record::delete_at(next_hour(now))))],
+        );
+        let (shard, portion) = shard(by.first().map_or(0, |byte| u64::from(*byte)), most);
+        let none_yet = if portion > 0 { "attribute_not_exists(sends) OR " } else { "" };
+        let fits = Expression::new(format!("{none_yet}sends < :most"), [(":most", number(portion))]);
+        let key = single_key(format!("LIMIT#{what}#{hour}#{shard}"));
+        writes.update_if(name, &self.attempts, key, change, fits)
     }
 
     /// Counts a send for an enrolment, and the lookup of its number, or does neither. One call.
@@ -252,12 +264,21 @@ impl Store {
     /// Takes a count back from the number and the account, where nothing was sent after all, so that another try
     /// need not wait. One call.
     pub async fn uncount_send(&self, sending: &Sending, now: Timestamp) -> Result<(), StoreError> {
+        self.uncount(sending, Guessed::Phone, now).await
+    }
+
+    /// The same of a code by email. One call.
+    pub async fn uncount_email(&self, sending: &Sending, now: Timestamp) -> Result<(), StoreError> {
+        self.uncount(sending, Guessed::Email, now).await
+    }
+
+    async fn uncount(&self, sending: &Sending, which: Guessed, now: Timestamp) -> Result<(), StoreError> {
         #[derive(Clone, Copy)]
         struct StillNewest;
         let mut writes = Transaction::new();
         let windows = [
             (&self.attempts, limit_key("NUMBER", &hex::encode(sending.number)), PER_NUMBER),
-            (&self.accounts, guessed_key(&sending.username, Guessed::Phone), PER_ACCOUNT),
+            (&self.accounts, guessed_key(&sending.username, which), PER_ACCOUNT),
         ];
         let name = sending.name.iter().map(|name| (&self.attempts, name_window(name), PER_NUMBER));
         for (table, key, limits) in windows.into_iter().chain(name) {
@@ -268,10 +289,10 @@ impl Store {
         writes.commit(&self.client).await.map(|_| ())
     }
 
-    fn count_window(
+    pub(crate) fn count_window<C: Copy>(
         &self,
-        writes: &mut Transaction<Condition>,
-        name: Condition,
+        writes: &mut Transaction<C>,
+        name: C,
         key: Key,
         limits: &[Limit],
         now: Timestamp,
@@ -326,7 +347,7 @@ pub fn resend_at(now: Timestamp) -> Timestamp {
     now.saturating_add(RESEND_AFTER).unwrap_or(Timestamp::MAX)
 }
 
-fn next_hour(now: Timestamp) -> Timestamp {
+pub fn next_hour(now: Timestamp) -> Timestamp {
     let hour = now.as_second().div_euclid(3600).saturating_add(1);
     Timestamp::from_second(hour.saturating_mul(3600)).unwrap_or(Timestamp::MAX)
 }
@@ -342,12 +363,12 @@ fn name_window(name: &[u8; 32]) -> Key {
     limit_key("NAME", &hex::encode(name))
 }
 
-fn limit_key(what: &str, digest: &str) -> Key {
+pub fn limit_key(what: &str, digest: &str) -> Key {
     single_key(format!("LIMIT#{what}#{digest}"))
 }
 
 /// Every limit lets one more go at `now`.
-fn free(limits: &[Limit], now: Timestamp) -> Expression {
+pub fn free(limits: &[Limit], now: Timestamp) -> Expression {
     let mut conditions = Vec::new();
     let mut values = Vec::new();
     for limit in limits {
@@ -360,7 +381,7 @@ fn free(limits: &[Limit], now: Timestamp) -> Expression {
 }
 
 /// Moves a window on by a send at `now`. Every right-hand side is what stood before the write.
-fn moved(limits: &[Limit], now: Timestamp) -> Expression {
+pub fn moved(limits: &[Limit], now: Timestamp) -> Expression {
     let mut moved =
         Expression::new("SET sent0 = :sent", [(":sent", number(now.as_millisecond())), (":never", never())]);
     for place in 1..send_limit::reach(limits) {
@@ -384,7 +405,7 @@ fn never() -> AttributeValue {
 }
 
 /// The instants of a window, the newest first.
-fn sent(item: &Item) -> Vec<Timestamp> {
+pub fn sent(item: &Item) -> Vec<Timestamp> {
     (0..)
         .map_while(|place| item.get(&format!("sent{place}"))?.as_n().ok()?.parse().ok())
         .map_while(|millis| Timestamp::from_millisecond(millis).ok())
@@ -392,7 +413,7 @@ fn sent(item: &Item) -> Vec<Timestamp> {
 }
 
 /// The attributes of codes that are over, with what belongs to them.
-fn codes_over(item: &Item, now: Timestamp) -> Vec<String> {
+pub fn codes_over(item: &Item, now: Timestamp) -> Vec<String> {
     #[derive(Deserialize)]
     struct Expiry {
         expires_at: i64,

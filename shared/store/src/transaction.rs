@@ -160,7 +160,8 @@ impl<C: Copy> Transaction<C> {
             .table_name(table)
             .set_key(Some(key))
             .condition_expression(condition.text.clone())
-            .set_expression_attribute_values(condition.values());
+            .set_expression_attribute_values(condition.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let check = check.build().map_err(|_| INVALID)?;
         self.writes.push((Some(name), TransactWriteItem::builder().condition_check(check).build()));
         Ok(())

@@ -408,7 +408,7 @@ fn sub(value: &Value) -> Option<&str> {
 }
 
 /// What a reference names: `!Ref X` and `!GetAtt X.Arn` are `X`, `!GetAtt X.StreamArn` is `X/stream`,
-/// `!Sub "${X.Arn}/index/y"` is `X/y`; the account's phone numbers and pools are [`ORIGINATION`]. Anything
+/// `!Sub "${X.Arn}/index/y"` is `X/y`, `!Sub "arn:…:identity/${X}"` is `X`; the account's phone numbers and pools are [`ORIGINATION`]. Anything
 /// else stands as it is, and so matches nothing.
 fn reference(value: &Value) -> String {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
@@ -427,6 +427,14 @@ fn reference(value: &Value) -> String {
     });
     if let Some("phone-number/*" | "pool/*") = of_the_account {
         return ORIGINATION.to_owned();
+    }
+    let identity = sub(value).and_then(|text| {
+        let text =
+            text.strip_prefix("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${")?;
+        text.strip_suffix('}')
+    });
+    if let Some(parameter) = identity {
+        return parameter.to_owned();
     }
     let index = sub(value)
         .and_then(|text| text.strip_prefix("${")?.split_once(".Arn}/index/"))

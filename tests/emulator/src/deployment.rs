@@ -35,7 +35,7 @@ pub struct Deployment {
 }
 
 /// The parameters, and the tables' names.
-const PARAMETERS: [(&str, &str); 19] = [
+const PARAMETERS: [(&str, &str); 22] = [
     ("RpId", "portal.example"),
     ("RpName", "Provider portal"),
     ("Origins", "https://id.portal.example"),
@@ -45,12 +45,15 @@ const PARAMETERS: [(&str, &str); 19] = [
     ("EmailRecoveryEndsAt", "2025-03-07T06:00:00Z"),
     ("RecoveryCodePromptedFrom", "2025-01-06T06:00:00Z"),
     ("RecoveryCodeFormat", "decimal"),
+    ("RecoverySecondProof", "off"),
+    ("RecoveriesPerHour", "1001"),
     ("Argon2idCost", "m=19456,t=2,p=1"),
     ("AllowedCountries", "US,CA,PR,VI,GU,AS,MP"),
     ("DefaultRegion", "US"),
     ("LineLookup", "on"),
     ("SmsOriginationNumber", "+18005550101"),
     ("VoiceOriginationIdentity", "+18005550100"),
+    ("EmailIdentity", "mail.portal.example"),
     ("SendsPerHour", "2000"),
     ("SendsPerCountryHour", "1000"),
     ("Accounts", "accounts"),

@@ -137,6 +137,10 @@ fn made(target: &str, body: &[u8], names: &BTreeMap<String, String>) -> Vec<Stri
                 .map(|(kind, part)| call("dynamodb", &format!("{kind}Item"), &text(part, "TableName")))
                 .collect()
         }
+        Some((_, action @ "BatchGetItem")) if parameters.get("RequestItems").is_some() => {
+            let tables = parameters.get("RequestItems").and_then(Value::as_object).into_iter().flatten();
+            tables.map(|(table, _)| call("dynamodb", action, table)).collect()
+        }
         Some((service, action)) if service.starts_with("DynamoDB_") => {
             let made = call("dynamodb", action, &text(&parameters, "TableName"));
             let index = text(&parameters, "IndexName");
@@ -168,6 +172,13 @@ fn partitions(target: &str, body: &[u8], names: &BTreeMap<String, String>) -> Ve
         let parts = parameters.get("TransactItems").and_then(Value::as_array).into_iter().flatten();
         let parts = parts.filter_map(Value::as_object).flatten();
         parts.map(|(kind, part)| (format!("DynamoDB_.{kind}Item"), part.clone())).collect()
+    } else if target.ends_with(".BatchGetItem") {
+        let tables = parameters.get("RequestItems").and_then(Value::as_object).into_iter().flatten();
+        let keys = tables.flat_map(|(table, wanted)| {
+            let keys = wanted.get("Keys").and_then(Value::as_array).into_iter().flatten();
+            keys.map(move |key| serde_json::json!({ "TableName": table, "Key": key }))
+        });
+        keys.map(|part| (target.to_owned(), part)).collect()
     } else if target.starts_with("DynamoDB_") {
         vec![(target.to_owned(), parameters)]
     } else {
@@ -233,6 +244,14 @@ mod tests {
         let query = r#"{"TableName":"t1","KeyConditionExpression":"pk = :a AND sk >= :b","ExpressionAttributeValues":{":a":{"S":"KEYS"}}}"#;
         let keys = [("dynamodb:Query Attempts".to_owned(), "KEYS".to_owned())];
         assert_eq!(partitions_of("DynamoDB_20120810.Query", query), keys);
+        let batch = r#"{"RequestItems":{"t1":{"Keys":[{"pk":{"S":"a"}}]},"t2":{"Keys":[{"pk":{"S":"b"}},{"pk":{"S":"c"}}]}}}"#;
+        assert_eq!(
+            made("DynamoDB_20120810.BatchGetItem", batch),
+            "dynamodb:BatchGetItem Attempts, dynamodb:BatchGetItem t2"
+        );
+        let read = [("Attempts", "a"), ("t2", "b"), ("t2", "c")];
+        let read = read.map(|(table, key)| (format!("dynamodb:BatchGetItem {table}"), key.to_owned()));
+        assert_eq!(partitions_of("DynamoDB_20120810.BatchGetItem", batch), read);
         assert_eq!(made("TrentService.Decrypt", r#"{"KeyId":"k1"}"#), "kms:Decrypt TokenKey");
         assert_eq!(made("", "Action=Publish&TopicArn=arn%3Ax%3Ay"), "sns:Publish SecurityEvents");
         assert_eq!(made("", "Action=Publish&PhoneNumber=%2B12125550123"), "sns:Publish PhoneNumbers");

@@ -1,5 +1,5 @@
-//! Three people's ways through all of it, event file by event file, in the order in which it happens: one with passkeys, one
-//! with a password and phones, one with an authenticator app.
+//! Three people's ways through all of it, event file by event file, in the order in which it happens: one with passkeys, who
+//! loses them and comes back by the recovery code, one with a password and phones, one with an authenticator app.
 
 #![expect(clippy::indexing_slicing, clippy::print_stdout, reason = "a test that prints what it measured")]
 
@@ -7,6 +7,8 @@
 mod authenticator;
 #[path = "walk/password_and_phone.rs"]
 mod password_and_phone;
+#[path = "walk/recovery.rs"]
+mod recovery;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +33,7 @@ async fn the_built_functions_answer_their_events() {
 struct Walk {
     deployment: Deployment,
     session: String,
+    recovery_code: String,
     /// What must never stand in a log.
     secrets: Vec<String>,
     failures: Vec<String>,
@@ -49,7 +52,13 @@ async fn way() -> Result<(), Failure> {
         deployment = deployment.built_in(PathBuf::from(folder));
     }
     let secrets = vec!["rivera@clinic.example".to_owned()];
-    let mut walk = Walk { deployment, session: String::new(), secrets, failures: Vec::new() };
+    let mut walk = Walk {
+        deployment,
+        session: String::new(),
+        recovery_code: String::new(),
+        secrets,
+        failures: Vec::new(),
+    };
 
     let whole = everything(&mut walk).await;
     if let Err(error) = whole {
@@ -72,6 +81,8 @@ async fn everything(walk: &mut Walk) -> Result<(), Failure> {
     account(walk, &passkey).await?;
     sessions(walk, &mut device).await?;
     sign_out(walk).await?;
+    recovery::by_code(walk).await?;
+    recovery::by_email(walk).await?;
     password_and_phone::all_of_it(walk).await?;
     authenticator::all_of_it(walk).await?;
     events_are_told(walk).await?;
@@ -176,7 +187,15 @@ async fn open_to_all(walk: &mut Walk) -> Result<(), Failure> {
     walk.expect(policy["set_ups"].as_array().map(Vec::len) == Some(3), "the policy has not three set-ups");
     let jwks = walk.send("jwks", (200, ""), |_| {}).await?.json();
     walk.expect(jwks["keys"].as_array().is_some_and(|keys| !keys.is_empty()), "there is no public key");
-    for page in ["pages", "pages.register", "pages.set-up", "pages.recovery-code", "pages.manage"] {
+    for page in [
+        "pages",
+        "pages.register",
+        "pages.recover",
+        "pages.help",
+        "pages.set-up",
+        "pages.recovery-code",
+        "pages.manage",
+    ] {
         let reply = walk.send(page, (200, ""), |_| {}).await?;
         walk.expect(reply.headers["content-type"].starts_with("text/html"), "a page is not HTML");
     }
@@ -305,7 +324,8 @@ async fn recovery_code(walk: &mut Walk) -> Result<(), Failure> {
     let file = walk.send_signed_in("recovery-code-download.text", (200, "")).await?;
     walk.expect(file.headers["content-type"].starts_with("text/plain"), "the file is not text");
     walk.expect(file.body.contains(&code), "the code is not in the file");
-    walk.secrets.extend([code.replace('-', ""), code]);
+    walk.recovery_code.clone_from(&code);
+    walk.secrets.extend([code.replace('-', ""), code.replace('-', " "), code]);
     let token = walk.send_signed_in("session-token", (200, "")).await?.json();
     walk.secrets.push(token["access_token"].as_str().unwrap_or_default().to_owned());
     Ok(())

@@ -30,7 +30,7 @@ const BETWEEN: u32 = 31;
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { port: 0, data: folder.path().to_owned(), fresh: false, unlimited: true };
+    let options = Options { data: folder.path().to_owned(), unlimited: true, ..Options::default() };
     let local = LocalRun::start(&options).await.unwrap();
     let portal = Portal::at(local.address().port());
     for account in 0..ACCOUNTS {

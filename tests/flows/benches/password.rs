@@ -63,7 +63,7 @@ impl Row {
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { port: 0, data: folder.path().to_owned(), fresh: false, unlimited: true };
+    let options = Options { data: folder.path().to_owned(), unlimited: true, ..Options::default() };
     let local = LocalRun::start(&options).await.unwrap();
     let portal = Portal::at(local.address().port());
     let mut people = Vec::new();

@@ -113,10 +113,17 @@ impl Portal {
         shown.as_array().unwrap().clone()
     }
 
-    /// The texts and calls to a number, the newest first.
-    pub async fn messages_to(&self, number: &str) -> Vec<Value> {
-        let messages = self.messages().await;
-        messages.into_iter().filter(|message| message["to"] == number).collect()
+    /// What went to a number or an address, the newest first; of the texts, those with a code.
+    pub async fn messages_to(&self, to: &str) -> Vec<Value> {
+        let messages = self.messages().await.into_iter().filter(|message| message["to"] == to);
+        messages.filter(|message| !is_notice_by_text(message)).collect()
+    }
+
+    /// The notices by text that went to a number, the newest first.
+    pub async fn notices_to(&self, number: &str) -> Vec<String> {
+        let messages = self.messages().await.into_iter();
+        let notices = messages.filter(|message| message["to"] == number && is_notice_by_text(message));
+        notices.map(|message| message["body"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The code that went to a number last: the first six digits of a text, or of what a call says.
@@ -124,6 +131,14 @@ impl Portal {
         let messages = self.messages_to(number).await;
         let body = messages.first().expect("a message went there")["body"].as_str().unwrap().to_owned();
         body.chars().filter(char::is_ascii_digit).take(6).collect()
+    }
+
+    /// The code that went to an address last, among the notices that did.
+    pub async fn code_by_email(&self, email: &str) -> String {
+        let letters = self.messages_to(email).await;
+        let mut bodies = letters.iter().filter_map(|letter| letter["body"].as_str());
+        let body = bodies.find_map(|body| body.split_once(" is your code")).expect("a code went there").0;
+        body.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect()
     }
 
     /// What the `SecurityEvents` topic got, the newest first.
@@ -233,6 +248,12 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} → {}\n{:?}\n{}", self.what, self.status, self.headers, self.text())
     }
+}
+
+/// No digit stands in one: a code is told from it.
+fn is_notice_by_text(message: &Value) -> bool {
+    let body = message["body"].as_str().unwrap_or_default();
+    message["kind"] == "text" && !body.contains(|c: char| c.is_ascii_digit())
 }
 
 /// The one `__Host-session` that is set.

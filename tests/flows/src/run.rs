@@ -22,8 +22,19 @@ impl Run {
     }
 
     async fn with(unlimited: bool) -> Self {
+        Self::of(Options { unlimited, ..Options::default() }).await
+    }
+
+    /// As [`Self::unlimited`], with options of its own.
+    pub async fn unlimited_with(options: Options) -> Self {
+        let run = Self::of(Options { unlimited: true, ..options }).await;
+        run.hold(run.t0()).await;
+        run
+    }
+
+    async fn of(options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { port: 0, data: folder.path().to_owned(), fresh: false, unlimited };
+        let options = Options { data: folder.path().to_owned(), ..options };
         let local = LocalRun::start(&options).await.unwrap();
         Self { portal: Portal::at(local.address().port()), local, _folder: folder }
     }

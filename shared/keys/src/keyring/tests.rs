@@ -9,7 +9,7 @@ use super::*;
 use crate::rotation::{Periods, due_sealing};
 use crate::{Gate, LocalKeys, Random, SealedKeyPair, TokenSigner};
 
-const ALL: [Purpose; 9] = [
+const ALL: [Purpose; 10] = [
     Purpose::PasskeyEnrolment,
     Purpose::PasskeySignIn,
     Purpose::IdempotentRequest,
@@ -18,6 +18,7 @@ const ALL: [Purpose; 9] = [
     Purpose::PasswordPepper,
     Purpose::SignIn,
     Purpose::VoiceCode,
+    Purpose::Recovery,
     Purpose::Cursor,
 ];
 

@@ -8,7 +8,7 @@ use postern_domain::session::Session;
 use postern_keys::{SealingKeyRecord, TokenKeyRecord};
 use postern_store::{
     IdempotentRequest, PasskeyRemoval, PasskeySignIn, Refused, Registered, Registration, SealedCode,
-    StoreError,
+    StoreError, StoredCode,
 };
 
 use crate::tables::{
@@ -103,7 +103,8 @@ mod registering {
         for other in [again, account(3)] {
             let registered =
                 writes_nothing!(tables, register_under(&tables, "k", &other, 2, NOW).await.unwrap());
-            let Registered::KeyUsed { request, account } = registered else { panic!("not the key") };
+            let Registered::KeyUsed(used) = registered else { panic!("not the key") };
+            let (request, account) = (used.request, used.account);
             assert_eq!((request.as_str(), account), ("mac of k", self::account(1).id));
         }
     }
@@ -115,7 +116,7 @@ mod registering {
         register_under(&tables, "k", &account(1), 1, NOW).await.unwrap();
         let expires_at = NOW + SignedDuration::from_mins(10);
         let registered = register_under(&tables, "k", &account(2), 2, expires_at - SECOND).await.unwrap();
-        assert!(matches!(registered, Registered::KeyUsed { .. }));
+        assert!(matches!(registered, Registered::KeyUsed(_)));
         let registered = register_under(&tables, "k", &account(2), 2, expires_at).await.unwrap();
         assert!(matches!(registered, Registered::Done));
     }
@@ -435,23 +436,23 @@ mod issuing_codes {
     async fn issue(
         tables: &Tables,
         account: &Account,
-        old: Option<&postern_store::StoredCode>,
+        old: Option<&StoredCode>,
         new: &SealedCode,
     ) -> Result<bool, StoreError> {
         let event = event_of(account, event(77, What::RecoveryCodeIssued));
         tables.codes.issue(account, old, new, &event).await
     }
 
-    async fn mark(tables: &Tables, account: &Account, issued_at: Timestamp) -> Result<(), StoreError> {
+    async fn mark(tables: &Tables, account: &Account, code: &SealedCode) -> Result<(), StoreError> {
         let event = event_of(account, event(78, What::RecoveryCodeDownloaded));
-        tables.codes.mark_downloaded(account, issued_at, &event).await
+        tables.codes.mark_downloaded(account, &StoredCode::from(code), &event).await
     }
 
     #[tokio::test]
     async fn the_old_code_dies_in_the_same_write() {
         let tables = Tables::new().await;
         let (account, _) = tables.with_code(1).await;
-        mark(&tables, &account, code(1).issued_at).await.unwrap();
+        mark(&tables, &account, &code(1)).await.unwrap();
         let account = tables.account(&account.id).await;
         assert!(account.holds_recovery_code());
 
@@ -502,7 +503,7 @@ mod issuing_codes {
         let look = async |number: u32, account: &Account| {
             let at = NOW + SignedDuration::from_secs(i64::from(number));
             let event = Event { at, ..event_of(account, event(number, What::RecoveryCodeDownloaded)) };
-            tables.codes.mark_downloaded(account, code(1).issued_at, &event).await
+            tables.codes.mark_downloaded(account, &StoredCode::from(&code(1)), &event).await
         };
         look(1, &account).await.unwrap();
         let after = tables.account(&account.id).await;
@@ -518,14 +519,14 @@ mod issuing_codes {
     async fn a_look_at_another_code_marks_nothing() {
         let tables = Tables::new().await;
         let (account, _) = tables.with_code(1).await;
-        conflicts!(tables, mark(&tables, &account, code(2).issued_at).await);
+        conflicts!(tables, mark(&tables, &account, &code(2)).await);
         let old = tables.codes.code(&account.id).await.unwrap().unwrap();
         assert!(issue(&tables, &account, Some(&old), &code(2)).await.unwrap());
         // Read before the code was replaced.
-        conflicts!(tables, mark(&tables, &account, code(1).issued_at).await);
-        conflicts!(tables, mark(&tables, &account, code(2).issued_at).await);
+        conflicts!(tables, mark(&tables, &account, &code(1)).await);
+        conflicts!(tables, mark(&tables, &account, &code(2)).await);
         let (without, _) = tables.enrolled(3).await;
-        conflicts!(tables, mark(&tables, &without, NOW).await);
+        conflicts!(tables, mark(&tables, &without, &code(3)).await);
     }
 
     /// The decision to show it rested on the account's methods: without the one that proved the session, no look.
@@ -540,7 +541,7 @@ mod issuing_codes {
             event: &event(91, What::PasskeyRemoved),
         };
         tables.store.remove_passkey(removal).await.unwrap();
-        conflicts!(tables, mark(&tables, &account, code(1).issued_at).await);
+        conflicts!(tables, mark(&tables, &account, &code(1)).await);
     }
 }
 
@@ -577,6 +578,7 @@ async fn each_record_stands_in_its_own_table() {
         [
             place(ACCOUNTS, "CREDENTIAL", "CREDENTIAL"),
             place(ACCOUNTS, "NAME", "NAME"),
+            place(ACCOUNTS, "NAME", "RECOVERY-CODE"),
             place(ACCOUNTS, "acc", "ACTIVITY"),
             place(ACCOUNTS, "acc", "PASSKEY"),
             place(ACCOUNTS, "acc", "PROFILE"),

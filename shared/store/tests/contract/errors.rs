@@ -12,7 +12,7 @@ use postern_domain::session::Session;
 use postern_http::Problem;
 use postern_store::{
     DeploymentLimits, IdempotentRequest, PasskeyEnrolment, PasskeyRemoval, PasskeySignIn, Registration,
-    SealedCode, Secret, Sending, StoreError, decide_again,
+    SealedCode, Secret, Sending, StoreError, StoredCode, decide_again,
 };
 use serde_json::json;
 
@@ -111,13 +111,15 @@ async fn a_condition_that_fails_tells_nothing_of_the_item_in_its_way() {
         event: &event,
     };
     let registration = Registration { account: &other_name, ..register() };
+    let later = NOW + jiff::SignedDuration::from_secs(1);
+    let another = StoredCode::from(&SealedCode { issued_at: later, ..code() });
     let errors = [
         tables.store.register(registration, NOW).await.err(),
         tables.store.sign_in_by_passkey(sign_in).await.err(),
         tables.store.remove_passkey(removal).await.err(),
         tables.store.enrol_passkey(enrol_unknown).await.err(),
         tables.codes.issue(&stale, None, &code(), &event).await.err(),
-        tables.codes.mark_downloaded(&read, NOW + jiff::SignedDuration::from_secs(1), &event).await.err(),
+        tables.codes.mark_downloaded(&read, &another, &event).await.err(),
     ];
     for error in errors {
         let told = told(error.unwrap());

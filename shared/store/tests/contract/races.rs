@@ -109,7 +109,7 @@ mod registering {
         let winner = u32::try_from(winner).unwrap();
         let (id, request) = (contender(winner).id, format!("request of {winner}"));
         assert!(all_but_one(&outcomes, |outcome| match outcome {
-            Registered::KeyUsed { request: first, account } => *first == request && *account == id,
+            Registered::KeyUsed(first) => first.request == request && first.account == id,
             Registered::Done | Registered::UsernameTaken => false,
         }));
         // Profile, name, event, session and key.
@@ -514,15 +514,15 @@ mod recovery_codes {
         let (store, codes) = tables;
         for _ in 0..TRIES {
             let account = store.account(&id.id, NOW).await.unwrap().unwrap();
-            let issued_at = codes.code(&account.id).await.unwrap().unwrap().issued_at;
+            let stored = codes.code(&account.id).await.unwrap().unwrap();
             let id = EventId::from_bytes(bytes(racer + 7000));
             let looked = Event {
                 id,
                 at: later(racer + 9000),
                 ..event_of(&account, event(1, What::RecoveryCodeDownloaded))
             };
-            match codes.mark_downloaded(&account, issued_at, &looked).await {
-                Ok(()) => return Some(issued_at),
+            match codes.mark_downloaded(&account, &stored, &looked).await {
+                Ok(()) => return Some(stored.issued_at),
                 Err(StoreError::Conflict) => {}
                 Err(error) => panic!("{error:?}"),
             }

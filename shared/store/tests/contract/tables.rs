@@ -22,6 +22,7 @@ use postern_store::{
     KeptPassword, KeptPhones, KeyRecords, NotNow, PasskeyEnrolment, PasskeySignIn, PasswordChange,
     PendingAuthenticator, PendingPhone, PhoneEnrolment, PhoneRemoval, Proof as Answer, Proven, RecoveryCodes,
     Registered, Registration, SealedCode, Secret, Sending, SentCode, SignInCode, Store, StoreError,
+    StoredCode,
 };
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -139,7 +140,7 @@ impl Tables {
     pub async fn with_everything(&self, number: u32) -> (Account, Session) {
         let (account, session) = self.with_code(number).await;
         let looked = event_of(&account, event(number + 1200, What::RecoveryCodeDownloaded));
-        self.codes.mark_downloaded(&account, code(number).issued_at, &looked).await.unwrap();
+        self.codes.mark_downloaded(&account, &StoredCode::from(&code(number)), &looked).await.unwrap();
         let account = self.account(&account.id).await;
         assert!(add_authenticator(&self.store, &account, &session, number).await.unwrap());
         let account = self.account(&account.id).await;

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use crate::faults::{OPERATIONS, calls, settled};
 
 /// The calls beside those of [`OPERATIONS`] that send, or ask about a number.
-const MESSAGES: [(&str, &str); 4] = [
+const MESSAGES: [(&str, &str); 5] = [
     ("sns", "Publish"),
     ("sns", "CheckIfPhoneNumberIsOptedOut"),
+    ("ses", "SendEmail"),
     ("smsvoice", "CarrierLookup"),
     ("smsvoice", "SendVoiceMessage"),
 ];
@@ -227,6 +228,77 @@ async fn changes_of_password_and_phones() {
     let (answer, calls) = made(&run, false, person.begin_phone("+1 800 555 0100", "call")).await;
     answer.problem(422, "invalid_phone");
     assert_eq!(calls, ["GetItem", "Query"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recovery_by_code() {
+    let run = Run::unlimited().await;
+    let mut person = set_up(&run).await;
+    let code = person.take_code().await;
+    let redeem = |by: &str, value: &str, code: &str| {
+        run.post("/v1/recovery/code", &json!({ by: value, "code": code }))
+    };
+    let wrong = "0000-0000-0000-0000";
+    let nobody = somebody(&run);
+    for (by, value) in [
+        ("username", &person.username),
+        ("email", &person.email),
+        ("username", &nobody.username),
+        ("email", &nobody.email),
+    ] {
+        for nth in 1..=6 {
+            let (answer, calls) = made(&run, true, redeem(by, value, wrong).send()).await;
+            let expected: (u16, &[&str]) = match nth {
+                5 => (401, &["BatchGetItem", "GenerateMac", "PutItem", "TransactWriteItems"]),
+                6 => (429, &["TransactWriteItems"]),
+                _ => (401, &["BatchGetItem", "GenerateMac", "TransactWriteItems"]),
+            };
+            assert_eq!((answer.status, &*calls), expected, "{by} {value}, guess {nth}");
+        }
+    }
+    run.wait(60).await;
+    let right = || redeem("username", &person.username, &code).header("idempotency-key", "calls");
+    let (answer, calls) = made(&run, true, right().send()).await;
+    let recovered = answer.expect(200);
+    assert_eq!(calls, ["BatchGetItem", "GenerateMac", "TransactWriteItems", "TransactWriteItems"]);
+    let (answer, calls) = made(&run, true, right().send()).await;
+    answer.expect(200);
+    assert_eq!(calls, ["Query", "TransactWriteItems", "TransactWriteItems"]);
+
+    // The account has changed since its code was last looked at.
+    person.session = recovered.new_session();
+    let code = person.take_code().await;
+    person.enrol(HandMade::new(&run.origin)).await;
+    let (answer, calls) = made(&run, true, redeem("email", &person.email, &code).send()).await;
+    answer.expect(200);
+    let expected = ["BatchGetItem", "GenerateMac", "Query"];
+    assert_eq!((&calls[..3], &calls[3..]), (&expected[..], &["TransactWriteItems"; 3][..]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recovery_by_email() {
+    let run = Run::unlimited().await;
+    run.hold("2025-02-07T12:00:00Z".parse().unwrap()).await;
+    let (person, nobody) = (set_up(&run).await, somebody(&run));
+    for who in [&nobody, &person] {
+        let body = json!({ "username": who.username });
+        let (answer, calls) = made(&run, true, run.post("/v1/recovery/email/send", &body).send()).await;
+        let recovery = answer.expect(202).json()["recovery"].clone();
+        assert_eq!(calls, ["BatchGetItem", "Query", "SendEmail", "TransactWriteItems"]);
+        let verify = |code: String| {
+            let body = json!({ "recovery": recovery, "code": code });
+            run.post("/v1/recovery/email/verify", &body).send()
+        };
+        let (answer, calls) = made(&run, true, verify("000000".to_owned())).await;
+        answer.problem(401, "wrong_credentials");
+        assert_eq!(calls, ["UpdateItem"]);
+        if who.username == person.username {
+            let code = run.code_by_email(&person.email).await;
+            let (answer, calls) = made(&run, true, verify(code)).await;
+            answer.expect(200);
+            assert_eq!(calls, ["TransactWriteItems", "UpdateItem"]);
+        }
+    }
 }
 
 /// A passkey's sign-in lifts locks on its way, and calls no more than before.

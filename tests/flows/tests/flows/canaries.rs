@@ -256,8 +256,54 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
     garbage.send().await.problem(401, "not_signed_in");
     secret("a cookie that is none", "canary-garbage-cookie");
     portal.get("/v1/account/activity?cursor=canary-cursor-value").session(&person.session).send().await;
+    let code = person.take_code().await;
+    secret("a redeemed recovery code", &code);
+    secret("a redeemed recovery code's digits", &code.replace('-', ""));
+    for (by, value) in [
+        ("username", "canary name of nobody"),
+        ("email", "canary text that is no address"),
+        ("email", "canary.nobody@cage-of-canaries.example"),
+        ("username", person.username.as_str()),
+    ] {
+        let body = json!({ "code": "4291-8807-3345-0916", by: value });
+        portal.post("/v1/recovery/code", &body).send().await.problem(401, "wrong_credentials");
+    }
+    portal
+        .post("/v1/recovery/code", &json!({ "code": "canary-code-of-no-shape", "username": "canary" }))
+        .send()
+        .await;
+    for (what, value) in [
+        ("a wrong recovery code", "4291-8807-3345-0916"),
+        ("a wrong recovery code's digits", "4291880733450916"),
+        ("what was given as a name", "canary name of nobody"),
+        ("what was given as an address", "canary text that is no address"),
+        ("the address of nobody", "canary.nobody"),
+        ("a recovery code of no shape", "canary-code-of-no-shape"),
+    ] {
+        secret(what, value);
+    }
+    let body = json!({ "code": code, "username": person.username });
+    let call = portal.post("/v1/recovery/code", &body).header("idempotency-key", "canary-recovery-key");
+    person.send(call).await.expect(200);
+    secret("the cookie of a recovery", &person.session);
+    secret("the key of a recovery", "canary-recovery-key");
+
+    // By email, in the days when it recovered; the clock goes back for it, and the keys with it.
+    portal.clock(&json!({ "set": "2025-02-07T12:00:00Z" })).await;
+    let sent = portal.post("/v1/recovery/email/send", &json!({ "username": person.username })).send().await;
+    let recovery = sent.expect(202).json()["recovery"].as_str().unwrap().to_owned();
+    secret("a recovery's sealed state", &recovery[..60]);
+    let emailed = portal.code_by_email(&person.email).await;
+    secret("a sent code, by email", &emailed);
+    for code in ["735201", &emailed] {
+        let body = json!({ "recovery": recovery, "code": code });
+        person.post("/v1/recovery/email/verify", &body).await;
+    }
+    secret("the cookie of a recovery by email", &person.session);
+
     person.delete(&path).await;
     person.delete("/v1/session").await.expect(204);
+    portal.clock(&json!({})).await;
     canaries
 }
 

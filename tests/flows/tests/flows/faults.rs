@@ -76,6 +76,15 @@ enum Step {
     AppConfirm,
     AppConfirmWrong,
     AppRemove,
+    Redeem,
+    RedeemWithKey,
+    RedeemWrong,
+    /// The fifth wrong one.
+    RedeemLocks,
+    /// These while email recovers.
+    EmailSend,
+    EmailVerify,
+    EmailVerifyWrong,
 }
 
 /// What the password is changed to.
@@ -122,7 +131,7 @@ impl Step {
             | Self::Enrol
             | Self::Issue
             | Self::AppEnrol => 201,
-            Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => 202,
+            Self::CodeFirst | Self::CodeLater | Self::PhoneAdd | Self::EmailSend => 202,
             Self::Remove | Self::SignOut | Self::SessionEnd | Self::PhoneRemove | Self::AppRemove => 204,
             Self::RefusedCounter
             | Self::PasswordWrong
@@ -130,7 +139,10 @@ impl Step {
             | Self::VerifyWrong
             | Self::PhoneConfirmWrong
             | Self::AppWrong
-            | Self::AppConfirmWrong => 401,
+            | Self::AppConfirmWrong
+            | Self::RedeemWrong
+            | Self::RedeemLocks
+            | Self::EmailVerifyWrong => 401,
             Self::PasswordSet
             | Self::PasswordChange
             | Self::PasswordFirst
@@ -150,6 +162,9 @@ impl Step {
             | Self::Token
             | Self::Sessions
             | Self::Activity
+            | Self::Redeem
+            | Self::RedeemWithKey
+            | Self::EmailVerify
             | Self::Keys => 200,
         }
     }
@@ -178,11 +193,20 @@ impl Step {
             | Self::AppLast
             | Self::AppWrong
             | Self::AppConfirm
-            | Self::AppConfirmWrong => &[401],
+            | Self::AppConfirmWrong
+            | Self::Redeem
+            | Self::RedeemWrong
+            | Self::EmailVerify
+            | Self::EmailVerifyWrong => &[401],
             Self::Remove | Self::SessionEnd | Self::PhoneConfirm | Self::PhoneRemove | Self::AppRemove => {
                 &[404]
             }
-            Self::PasswordLocks | Self::CodeFirst | Self::CodeLater | Self::PhoneAdd => &[429],
+            Self::PasswordLocks
+            | Self::RedeemLocks
+            | Self::CodeFirst
+            | Self::CodeLater
+            | Self::EmailSend
+            | Self::PhoneAdd => &[429],
             Self::PasswordFirst
             | Self::View
             | Self::ViewLater
@@ -192,6 +216,7 @@ impl Step {
             | Self::Token
             | Self::Sessions
             | Self::Activity
+            | Self::RedeemWithKey
             | Self::Keys => &[200],
         }
     }
@@ -290,6 +315,12 @@ impl Step {
                 let body = json!({ "password": ANOTHER, "current": PASSWORD });
                 (Method::PUT, "/v1/account/password".to_owned(), Some(body))
             }
+            Self::EmailSend | Self::EmailVerify | Self::EmailVerifyWrong => {
+                self.ready_to_recover_by_email(run, &person).await
+            }
+            Self::Redeem | Self::RedeemWithKey | Self::RedeemWrong | Self::RedeemLocks => {
+                self.ready_to_recover(run, &mut person).await
+            }
             Self::PhoneAdd | Self::PhoneConfirm | Self::PhoneConfirmWrong | Self::PhoneRemove => {
                 self.ready_to_change_phones(run, &mut person).await
             }
@@ -325,7 +356,7 @@ impl Step {
                 | Self::PasswordChange
                 | Self::AppConfirm
                 | Self::AppRemove
-        );
+        ) || self.recovers();
         !uses_up && !self.needs_phone()
     }
 
@@ -358,6 +389,20 @@ impl Step {
         )
     }
 
+    fn recovers(self) -> bool {
+        let by_code =
+            matches!(self, Self::Redeem | Self::RedeemWithKey | Self::RedeemWrong | Self::RedeemLocks);
+        by_code || self.is_by_email()
+    }
+
+    fn is_by_email(self) -> bool {
+        matches!(self, Self::EmailSend | Self::EmailVerify | Self::EmailVerifyWrong)
+    }
+
+    fn ends_every_session(self) -> bool {
+        matches!(self, Self::Redeem | Self::RedeemWithKey | Self::EmailVerify)
+    }
+
     /// Whether it sends itself: then the telling of what happened cannot be kept still by `sns`, and it tells
     /// of nothing.
     fn publishes(self) -> bool {
@@ -366,7 +411,8 @@ impl Step {
 
     fn operations(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let sends = self.publishes().then_some(("sns", "Publish"));
-        OPERATIONS.iter().copied().chain(sends)
+        let writes = (self == Self::EmailSend).then_some(("ses", "SendEmail"));
+        OPERATIONS.iter().copied().chain(sends).chain(writes)
     }
 
     async fn ready_to_change_phones(self, run: &Run, person: &mut Person) -> (Method, String, Option<Value>) {
@@ -421,6 +467,30 @@ impl Step {
         (Method::POST, "/v1/sign-in/authenticator".to_owned(), Some(body))
     }
 
+    async fn ready_to_recover(self, run: &Run, person: &mut Person) -> (Method, String, Option<Value>) {
+        let code = person.take_code().await;
+        let path = "/v1/recovery/code";
+        let wrong = json!({ "code": "0000-0000-0000-0000", "username": person.username });
+        for _ in 0..if self == Self::RedeemLocks { 4 } else { 0 } {
+            run.post(path, &wrong).send().await.expect(401);
+        }
+        let right = json!({ "code": code, "username": person.username });
+        let body = if matches!(self, Self::Redeem | Self::RedeemWithKey) { right } else { wrong };
+        (Method::POST, path.to_owned(), Some(body))
+    }
+
+    async fn ready_to_recover_by_email(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
+        let path = |step: &str| format!("/v1/recovery/email/{step}");
+        let name = json!({ "username": person.username });
+        if self == Self::EmailSend {
+            return (Method::POST, path("send"), Some(name));
+        }
+        let sent = run.post(&path("send"), &name).send().await.expect(202).json();
+        let code = run.code_by_email(&person.email).await;
+        let code = if self == Self::EmailVerify { code } else { another(&code) };
+        (Method::POST, path("verify"), Some(json!({ "recovery": sent["recovery"], "code": code })))
+    }
+
     async fn ready_to_sign_in(self, run: &Run, person: &Person) -> (Method, String, Option<Value>) {
         let mut stranger = person.signed_out();
         // What is known by the name is brought up to date, so that the step makes the calls that it always makes.
@@ -467,11 +537,12 @@ impl Step {
             call = call.json(body);
         }
         // A sign-in at another browser: a session of one's own is replaced by none of these.
-        let elsewhere = matches!(self, Self::SignIn | Self::RefusedCounter) || self.signs_in();
+        let elsewhere =
+            matches!(self, Self::SignIn | Self::RefusedCounter) || self.signs_in() || self.recovers();
         if !elsewhere && !ready.person.session.is_empty() {
             call = call.session(&ready.person.session);
         }
-        if matches!(self, Self::RegisterWithKey | Self::RegisterWithPassword) {
+        if matches!(self, Self::RegisterWithKey | Self::RegisterWithPassword | Self::RedeemWithKey) {
             call = call.header("idempotency-key", &ready.person.username);
         }
         call.send().await
@@ -532,8 +603,13 @@ fn assert_unavailable(answer: Answer) {
 }
 
 /// The account as a session sees it that the step leaves alone, without what a sign-in of ours changes.
-async fn seen(ready: &Ready) -> Value {
-    let mut account = ready.witness.clone().account().await;
+async fn seen(step: Step, ready: &Ready) -> Value {
+    let mut witness = ready.witness.clone();
+    if step.ends_every_session() {
+        // A recovery ends every session.
+        witness = witness.elsewhere().await;
+    }
+    let mut account = witness.account().await;
     for passkey in account["methods"]["passkeys"].as_array_mut().unwrap() {
         passkey["last_used_at"] = Value::Null;
     }
@@ -546,6 +622,9 @@ async fn every_fault_of(step: Step) {
 
 async fn every_call_fails(step: Step, kind: &str) {
     let run = Run::unlimited().await;
+    if step.is_by_email() {
+        run.hold("2025-02-07T12:00:00Z".parse().unwrap()).await;
+    }
     let made = calls_of(&run, step).await;
     assert!(!made.is_empty(), "{step:?} makes no call");
     let mut last = None;
@@ -553,7 +632,7 @@ async fn every_call_fails(step: Step, kind: &str) {
         for nth in 0..times {
             let what = format!("{step:?}: {service} {operation}, call {nth}, {kind}");
             let ready = step.ready(&run, last.take()).await;
-            let before = seen(&ready).await;
+            let before = seen(step, &ready).await;
             let fault = json!({
                 "service": service, "operation": operation, "after": nth, "times": 1, "kind": kind
             });
@@ -561,11 +640,15 @@ async fn every_call_fails(step: Step, kind: &str) {
             assert_eq!(answer.status, 503, "{what}: {answer:?}");
             assert_unavailable(answer);
 
-            // A guess that locks is one, whether or not its owner could be told.
-            let counted = step == Step::PasswordLocks && operation == "PutItem";
+            // A guess that locks is one, whether or not its owner could be told; and one that could not be looked at.
+            let counted = match step {
+                Step::PasswordLocks => operation == "PutItem",
+                Step::RedeemWrong | Step::RedeemLocks => operation != "TransactWriteItems",
+                _ => false,
+            };
             let took_effect = kind == "lost_response" || counted;
             if !took_effect {
-                assert_eq!(seen(&ready).await, before, "{what}: it did something");
+                assert_eq!(seen(step, &ready).await, before, "{what}: it did something");
             }
             // The same again: as if nothing had been, or as if it had gone well.
             let again = step.send(&run, &ready).await;
@@ -575,7 +658,15 @@ async fn every_call_fails(step: Step, kind: &str) {
                 "{what}: {again:?}"
             );
             converged(step, &run, &ready, &before, &again, &what).await;
-            if matches!(step, Step::PasswordWrong | Step::VerifyWrong | Step::AppWrong) {
+            let is_wrong_guess = matches!(
+                step,
+                Step::PasswordWrong
+                    | Step::VerifyWrong
+                    | Step::AppWrong
+                    | Step::RedeemWrong
+                    | Step::EmailVerifyWrong
+            );
+            if is_wrong_guess {
                 every_guess_was_counted(step, &run, &ready, 1 + u8::from(took_effect), &what).await;
             }
             last = Some(ready);
@@ -593,7 +684,7 @@ async fn every_guess_was_counted(step: Step, run: &Run, ready: &Ready, counted: 
 
 /// Whichever attempt it was that took effect, it took effect once.
 async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: &Answer, what: &str) {
-    let after = seen(ready).await;
+    let after = seen(step, ready).await;
     let passkeys = |account: &Value| account["methods"]["passkeys"].as_array().unwrap().len();
     match step {
         Step::Enrol => assert_eq!(passkeys(&after), passkeys(before) + 1, "{what}"),
@@ -650,6 +741,14 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
         }
         Step::AppRemove => assert_eq!(after["methods"]["authenticator"], Value::Null, "{what}"),
         Step::PhoneRemove => assert_eq!(after["methods"]["phones"], json!([]), "{what}"),
+        Step::Redeem | Step::RedeemWithKey | Step::EmailVerify => {
+            // By email it stays.
+            assert_eq!(after["recovery_code"].is_null(), step != Step::EmailVerify, "{what}");
+            ready.witness.clone().get("/v1/account").await.problem(401, "not_signed_in");
+            if again.status == 200 {
+                run.get("/v1/account").session(&again.new_session()).send().await.expect(200);
+            }
+        }
         Step::Register | Step::RegisterWithKey | Step::RegisterWithPassword => {
             let call = run.post("/v1/accounts", ready.body.as_ref().unwrap());
             call.send().await.problem(409, "username_taken");
@@ -676,6 +775,10 @@ async fn converged(step: Step, run: &Run, ready: &Ready, before: &Value, again: 
         | Step::AppWrong
         | Step::AppEnrol
         | Step::AppConfirmWrong
+        | Step::RedeemWrong
+        | Step::RedeemLocks
+        | Step::EmailSend
+        | Step::EmailVerifyWrong
         | Step::Keys => assert_eq!(after, *before, "{what}"),
     }
 }
@@ -731,6 +834,13 @@ every_fault! {
     confirming_an_app: AppConfirm,
     guessing_at_an_app: AppConfirmWrong,
     removing_an_app: AppRemove,
+    redeeming_a_code: Redeem,
+    redeeming_a_code_with_a_key: RedeemWithKey,
+    guessing_a_recovery_code: RedeemWrong,
+    guessing_recovery_codes_until_it_locks: RedeemLocks,
+    sending_a_code_by_email: EmailSend,
+    bringing_a_code_by_email: EmailVerify,
+    guessing_a_code_by_email: EmailVerifyWrong,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -920,7 +1030,7 @@ async fn an_outage_is_told_as_one() {
 }
 
 /// Asks until it is so.
-async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..1000 {
         if let Some(found) = ask().await {
             return found;
