@@ -354,8 +354,10 @@ async fn of_many_guesses_at_an_enrolment_at_once_five_are_looked_at() {
     let body = json!({ "code": wrong_code(&person).await });
     let path = "/v1/account/authenticator/confirm";
     let answers = join_all((0..200).map(|_| run.post(path, &body).session(&person.session).send())).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 401).count(), 5, "{answers:?}");
-    for answer in answers.into_iter().filter(|answer| answer.status != 401) {
+    // On a busy machine a write may have counted and been given up: 503. The store's own races ask for exactly five.
+    let looked_at = answers.iter().filter(|answer| answer.status == 401).count();
+    assert!((1..=5).contains(&looked_at), "{answers:?}");
+    for answer in answers.into_iter().filter(|answer| !matches!(answer.status, 401 | 503)) {
         answer.problem(429, "too_many_requests");
     }
     let code = person.app_code().await;
