@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::documented;
+use crate::{Person, documented};
 
 /// Where the API is, and a client without a memory: each call says its cookie.
 #[derive(Debug, Clone)]
@@ -124,6 +124,12 @@ impl Portal {
         let messages = self.messages_to(number).await;
         let body = messages.first().expect("a message went there")["body"].as_str().unwrap().to_owned();
         body.chars().filter(char::is_ascii_digit).take(6).collect()
+    }
+
+    /// Has a code sent to `number` for a sign-in that `person` begins, and brings what the step said and the code.
+    pub async fn texted(&self, person: &mut Person, number: &str) -> (Value, String) {
+        let sent = person.send_code("text").await.expect(202).json();
+        (sent, self.code_to(number).await)
     }
 
     /// What the `SecurityEvents` topic got, the newest first.
