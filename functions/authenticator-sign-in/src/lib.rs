@@ -15,7 +15,7 @@ use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
 use postern_sign_ins::{Answered, SignIn, SignIns};
-use postern_store::{Counted, Guess, OpenedKeyring, Secret};
+use postern_store::{Guess, OpenedKeyring, Secret};
 use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
@@ -51,26 +51,19 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let Body { username, sign_in, code } = request.json()?;
     let code = Codes::typed(&code)?;
     let keyring = deps.keyring.at(now).await?;
-    let sign_in = match (username, sign_in) {
-        (Some(username), None) => SignIn::by_name(&keyring, &deps.sign_ins.random, &username, now),
-        (None, Some(sign_in)) => SignIn::open(&keyring, &sign_in, now)?,
-        _ => return Err(Problem::bad_request("The body names a `username` or a `sign_in`.")),
-    };
+    let random = &deps.sign_ins.random;
+    let sign_in = SignIn::of(&keyring, random, username.as_deref(), sign_in.as_deref(), now)?;
 
     // Counted before it is looked at, by the account and not by the sign-in.
     let store = &deps.sign_ins.store;
     let counted = store.guess_authenticator(&sign_in.username, &sign_in.id, now).await?;
-    let Guess { guesses, kept } = match counted {
-        Counted::Taken(guess) => guess,
-        Counted::Refused(standing) => return Err(Problem::locked(standing, now)),
-        Counted::SignInOver => return Err(Problem::sign_in_expired()),
-    };
+    let Guess { guesses, kept } = counted.taken(now)?;
     let secret = if let Some(kept) = &kept {
         AuthenticatorSecret::open(&keyring, Place::Account(&kept.account.id), &kept.sealed)
             .map_err(Problem::unavailable)?
     } else {
         // Nobody's: sealing takes what opening would have, and no code of it is right.
-        let nobodys = AuthenticatorSecret::draw(&deps.sign_ins.random);
+        let nobodys = AuthenticatorSecret::draw(random);
         nobodys.seal(&keyring, Place::Account(&sign_in.account), now).map_err(Problem::unavailable)?;
         nobodys
     };

@@ -61,12 +61,15 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {}, nex
 
   const byPasskey = (button) => press(button, async () => proven(await passkey()), OF_PASSKEY);
 
-  /** The first proof of a sign-in by password; `wrong` says beside the field what is wrong with it. */
-  function byPassword(button, note, body, wrong) {
+  /**
+   * A guess at the secret of `method`, which `send()` brings; `wrong` says beside the field what is wrong with it, in the words of the
+   * place, `instead`.
+   */
+  function guess({ method, button, note, send, wrong, instead }) {
     return press(button, () =>
-      guarded("password", async () => {
+      guarded(method, async () => {
         try {
-          await proven(await api.passwordSignIn(body));
+          await proven(await send());
         } catch (error) {
           if (error.code === "too_many_requests" && error.retryAfter !== null) {
             hold([button], error.retryAfter, note, "You can try again in", "You can try again now.");
@@ -74,11 +77,14 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {}, nex
           if (error.code !== "wrong_credentials") {
             throw error;
           }
-          wrong(sentence(error, OF_PASSWORD));
+          wrong(sentence(error, instead));
         }
       }),
     );
   }
+
+  const byPassword = (button, note, body, wrong) =>
+    guess({ method: "password", button, note, send: () => api.passwordSignIn(body), wrong, instead: OF_PASSWORD });
 
   /** Has a code sent for `who`, which is `{ username }` or `{ sign_in, phone }`, and shows where to enter it. */
   function bySending(button, buttons, note, who, channel, channels) {
@@ -183,24 +189,10 @@ export function signInSteps({ place, passkey, begin, done, shown = () => {}, nex
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const digits = code.code();
-      if (digits === null) {
-        return;
+      if (digits !== null) {
+        const send = () => api.authenticatorSignIn({ ...who, code: digits });
+        guess({ method: "authenticator", button, note, send, wrong: code.wrong, instead: OF_APP });
       }
-      press(button, () =>
-        guarded("authenticator", async () => {
-          try {
-            await proven(await api.authenticatorSignIn({ ...who, code: digits }));
-          } catch (error) {
-            if (error.code === "too_many_requests" && error.retryAfter !== null) {
-              hold([button], error.retryAfter, note, "You can try again in", "You can try again now.");
-            }
-            if (error.code !== "wrong_credentials") {
-              throw error;
-            }
-            code.wrong(sentence(error, OF_APP));
-          }
-        }),
-      );
     });
     return { element: form, focus: () => code.input.focus() };
   }

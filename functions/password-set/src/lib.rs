@@ -98,11 +98,9 @@ async fn knows_current(
     let current = TypedPassword::try_from(current)
         .map_err(|error| Problem::bad_request(format!("The body is refused: {error}.")))?;
     let guess = match deps.store.guess_password(&account.username, now).await? {
-        Counted::Taken(guess) => guess,
         // Nobody can show that he knows it any more; the session's other proofs are what is left.
         Counted::Refused(Standing::Disabled) => return Ok(()),
-        Counted::Refused(standing) => return Err(Problem::locked(standing, now)),
-        Counted::SignInOver => return Err(Problem::sign_in_expired()),
+        counted => counted.taken(now)?,
     };
     let kept = guess.kept.ok_or(StoreError::Conflict)?;
     let stored: PasswordHash =

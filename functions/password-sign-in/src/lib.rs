@@ -11,7 +11,7 @@ use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
 use postern_passwords::{Checked, Hasher, PasswordHash, TypedPassword};
 use postern_sign_ins::{Answered, SignIn, SignIns};
-use postern_store::{Counted, Guess, OpenedKeyring, Secret, StoreError};
+use postern_store::{Guess, OpenedKeyring, Secret, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -50,18 +50,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let typed = TypedPassword::try_from(password)
         .map_err(|error| Problem::bad_request(format!("The body is refused: {error}.")))?;
     let keyring = deps.keyring.at(now).await?;
-    let sign_in = match (username, sign_in) {
-        (Some(username), None) => SignIn::by_name(&keyring, &deps.sign_ins.random, &username, now),
-        (None, Some(sign_in)) => SignIn::open(&keyring, &sign_in, now)?,
-        _ => return Err(Problem::bad_request("The body names a `username` or a `sign_in`.")),
-    };
+    let random = &deps.sign_ins.random;
+    let sign_in = SignIn::of(&keyring, random, username.as_deref(), sign_in.as_deref(), now)?;
 
     // Counted before it is looked at, by the account and not by the sign-in.
-    let Guess { guesses, kept } = match deps.sign_ins.store.guess_password(&sign_in.username, now).await? {
-        Counted::Taken(guess) => guess,
-        Counted::Refused(standing) => return Err(Problem::locked(standing, now)),
-        Counted::SignInOver => return Err(Problem::sign_in_expired()),
-    };
+    let counted = deps.sign_ins.store.guess_password(&sign_in.username, now).await?;
+    let Guess { guesses, kept } = counted.taken(now)?;
     let stored: Option<PasswordHash> =
         kept.as_ref().map(|kept| kept.hash.expose_secret().parse()).transpose().map_err(corrupt)?;
     let account = kept.as_ref().map_or(&sign_in.account, |kept| &kept.account.id);
@@ -75,7 +69,6 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     };
 
     let rehashed: Option<SecretString> = if checked == Checked::RightButOutdated {
-        let random = &deps.sign_ins.random;
         let hash = deps.hasher.hash(&keyring, &kept.account.id, &typed, random, now).await;
         Some((&hash.map_err(Problem::unavailable)?).into())
     } else {

@@ -9,7 +9,7 @@ use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
 use postern_sign_ins::{Answered, SignIn, SignIns};
-use postern_store::{Counted, Guess, KeptPhones, OpenedKeyring, Secret};
+use postern_store::{Guess, KeptPhones, OpenedKeyring, Secret};
 use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
@@ -47,12 +47,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let sign_in = SignIn::open(&keyring, &sign_in, now)?;
 
     // Counted before it is looked at, by the account and not by the sign-in.
-    let Guess { guesses, kept } =
-        match deps.sign_ins.store.guess_phone_code(&sign_in.username, &sign_in.id, now).await? {
-            Counted::Taken(guess) => guess,
-            Counted::Refused(standing) => return Err(Problem::locked(standing, now)),
-            Counted::SignInOver => return Err(Problem::sign_in_expired()),
-        };
+    let counted = deps.sign_ins.store.guess_phone_code(&sign_in.username, &sign_in.id, now).await?;
+    let Guess { guesses, kept } = counted.taken(now)?;
     let right = kept.as_ref().and_then(|KeptPhones { account, code: sent }| {
         let sent = sent.as_ref().filter(|sent| account.phone(&sent.phone).is_some())?;
         let bound = Bound {

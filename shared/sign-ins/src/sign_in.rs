@@ -61,6 +61,21 @@ struct Sealed {
 }
 
 impl SignIn {
+    /// Begins the one that `username` asks for, or goes on with `sign_in`: a body names one of them.
+    pub fn of(
+        keyring: &Keyring,
+        random: &Random,
+        username: Option<&str>,
+        sign_in: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self, Problem> {
+        match (username, sign_in) {
+            (Some(username), None) => Ok(Self::by_name(keyring, random, username, now)),
+            (None, Some(sign_in)) => Self::open(keyring, sign_in, now),
+            _ => Err(Problem::bad_request("The body names a `username` or a `sign_in`.")),
+        }
+    }
+
     /// Begins one by what somebody gave as the username. Whether the name is somebody's it does not say.
     #[must_use]
     pub fn by_name(keyring: &Keyring, random: &Random, given: &str, now: Timestamp) -> Self {

@@ -1,12 +1,10 @@
 //! Adding an authenticator app, by a code of it, and taking it away.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use postern_domain::account::Account;
 use postern_domain::activity::Event;
 use postern_domain::id::SessionId;
-use postern_domain::one_time_code::GUESSES_PER_CODE;
 use postern_domain::session::Session;
 use postern_domain::time_step::TimeStep;
 use serde::{Deserialize, Serialize};
@@ -14,10 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::change::{Change, Condition};
 use crate::error::StoreError;
-use crate::guessed::{
-    ENDED, Guessed, KNOWN, LAST_STEP, SEALED, forget_nobody_at, guessed_key, never_forgotten,
-};
-use crate::record::{self, Item, Key, number, single_key, string};
+use crate::guessed::{ENDED, Guessed, KNOWN, LAST_STEP, SEALED, forget_nobody_at, fresh_item, guessed_key};
+use crate::record::{self, Key, number, single_key};
 use crate::transaction::{Expression, Transaction};
 
 /// An authenticator that waits for its first code, beside the session that asked for it: one at a time.
@@ -89,28 +85,10 @@ impl Store {
         session: &SessionId,
         now: Timestamp,
     ) -> Result<Result<PendingAuthenticator, NoneWaits>, StoreError> {
-        let counted = self
-            .client
-            .update_item()
-            .table_name(&self.attempts)
-            .set_key(Some(pending_key(session)))
-            .update_expression("SET guesses = guesses + :one")
-            .condition_expression("attribute_exists(pk) AND guesses < :most")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":most", number(GUESSES_PER_CODE))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let (item, taken) = match counted {
-            Ok(counted) => (counted.attributes.unwrap_or_default(), true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
-                    Some(item) => (item.clone(), false),
-                    None => return Ok(Err(NoneWaits::None)),
-                },
-                _ => return Err(StoreError::unavailable("UpdateItem", &error)),
-            },
+        let (item, taken) = match self.count_pending(pending_key(session), Expression::present()).await? {
+            Ok(item) => (item, true),
+            Err(Some(item)) => (item, false),
+            Err(None) => return Ok(Err(NoneWaits::None)),
         };
         let record: PendingRecord = record::read(item, "AUTHENTICATOR-ENROLMENT")?;
         // One that is over looks as if TTL had taken it, out of guesses or not.
@@ -130,7 +108,8 @@ impl Store {
         let waits = AttributeValue::B(new.pending.sealed.clone().into());
         let same = Expression::new(format!("{SEALED} = :sealed"), [(":sealed", waits)]);
         writes.delete_if(Condition::Spent, &self.attempts, pending_key(&new.proven.id), same)?;
-        writes.put(&self.accounts, authenticator_item(new.changed, new.sealed, new.step)?)?;
+        let secret = [(SEALED, AttributeValue::B(new.sealed.into())), (LAST_STEP, number(new.step.number()))];
+        writes.put(&self.accounts, fresh_item(new.changed, Guessed::Authenticator, secret)?)?;
         let change =
             Change { account: new.account, changed: new.changed, proven: new.proven, event: new.event };
         self.change(&mut writes, &change)?;
@@ -162,24 +141,6 @@ impl Store {
         self.change(&mut writes, &change)?;
         if writes.commit(&self.client).await?.is_empty() { Ok(()) } else { Err(StoreError::Conflict) }
     }
-}
-
-/// The authenticator of `account`, with nothing counted.
-fn authenticator_item(account: &Account, sealed: Vec<u8>, step: TimeStep) -> Result<Item, StoreError> {
-    let mut item: Item = guessed_key(&account.username, Guessed::Authenticator);
-    let entries = [
-        ("v", number(record::VERSION)),
-        ("account", string(account.id.as_str())),
-        (SEALED, AttributeValue::B(sealed.into())),
-        (LAST_STEP, number(step.number())),
-        ("streak", number(0)),
-        ("failures", number(0)),
-        ("guesses", number(0)),
-        ("forget_at", never_forgotten()),
-        (KNOWN, record::known(account)?),
-    ];
-    item.extend(entries.map(|(name, value): (&str, AttributeValue)| (name.to_owned(), value)));
-    Ok(item)
 }
 
 fn pending_key(session: &SessionId) -> Key {

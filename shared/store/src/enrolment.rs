@@ -1,14 +1,17 @@
-//! Adding a passkey and taking it away, each one transaction.
+//! Adding a passkey and taking it away, each one transaction; and the guesses at whatever else waits for its code.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 use postern_domain::account::{Account, Passkey};
 use postern_domain::activity::Event;
+use postern_domain::one_time_code::GUESSES_PER_CODE;
 use postern_domain::session::Session;
 
 use crate::Store;
 use crate::change::{Change, Condition};
 use crate::error::StoreError;
-use crate::record::{self, MarkerRecord, SpentRecord, single_key};
+use crate::record::{self, Item, Key, MarkerRecord, SpentRecord, number, single_key};
 use crate::transaction::{Expression, Transaction};
 
 /// A sealed ceremony that is about to be spent.
@@ -47,6 +50,39 @@ pub enum Refused {
 }
 
 impl Store {
+    /// Counts a guess at what waits at `key` for its code, where `asked_for` holds and guesses are left, and brings it. Else
+    /// what was found there instead. One call.
+    pub(crate) async fn count_pending(
+        &self,
+        key: Key,
+        asked_for: Expression,
+    ) -> Result<Result<Item, Option<Item>>, StoreError> {
+        let left = Expression::new("guesses < :most", [(":most", number(GUESSES_PER_CODE))]);
+        let taken = asked_for.and(left);
+        let counted = self
+            .client
+            .update_item()
+            .table_name(&self.attempts)
+            .set_key(Some(key))
+            .update_expression("SET guesses = guesses + :one")
+            .condition_expression(taken.text)
+            .set_expression_attribute_values(Some(taken.values))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match counted {
+            Ok(counted) => Ok(Ok(counted.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Err(failed.item.clone()))
+                }
+                _ => Err(StoreError::unavailable("UpdateItem", &error)),
+            },
+        }
+    }
+
     /// Adds a passkey: the challenge is spent, the credential taken, the account kept for good and the
     /// session proven, or nothing at all. One call.
     pub async fn enrol_passkey(&self, new: PasskeyEnrolment<'_>) -> Result<Result<(), Refused>, StoreError> {

@@ -15,6 +15,7 @@ use postern_domain::id::{AccountId, PhoneId, SignInId};
 use postern_domain::name::Username;
 use postern_domain::one_time_code::GUESSES_PER_CODE;
 use postern_domain::time_step::TimeStep;
+use postern_http::Problem;
 use postern_keys::VersionedMac;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,21 @@ pub enum Counted<T> {
     Refused(Standing),
     /// The sign-in was used: nothing was counted.
     SignInOver,
+}
+
+impl<T> Counted<T> {
+    /// The guess, where it may be looked at.
+    ///
+    /// # Errors
+    ///
+    /// 429 `locked`, the same for everyone, or 401 `sign_in_expired`.
+    pub fn taken(self, now: Timestamp) -> Result<Guess<T>, Problem> {
+        match self {
+            Self::Taken(guess) => Ok(guess),
+            Self::Refused(standing) => Err(Problem::locked(standing, now)),
+            Self::SignInOver => Err(Problem::sign_in_expired()),
+        }
+    }
 }
 
 /// Why a guess was not counted.
@@ -176,9 +192,12 @@ pub fn last_phone(phone: &Phone) -> Expression {
     last
 }
 
+/// What the name of each attribute begins with that holds a code.
+pub const CODE: &str = "code_";
+
 /// The attribute that holds the code of a sign-in.
 pub fn code_attribute(sign_in: &SignInId) -> String {
-    format!("code_{}", hex(sign_in))
+    format!("{CODE}{}", hex(sign_in))
 }
 
 /// How many guesses had been made when the code of a sign-in went out.
@@ -188,6 +207,26 @@ pub fn before_attribute(sign_in: &SignInId) -> String {
 
 fn hex(sign_in: &SignInId) -> String {
     hex::encode(sign_in.bytes().unwrap_or_default())
+}
+
+/// What `account` keeps as `which`, with nothing counted; `secret`: what a guess at it is judged by.
+pub fn fresh_item<const N: usize>(
+    account: &Account,
+    which: Guessed,
+    secret: [(&str, AttributeValue); N],
+) -> Result<Item, StoreError> {
+    let mut item = guessed_key(&account.username, which);
+    let entries = [
+        ("v", number(record::VERSION)),
+        ("account", string(account.id.as_str())),
+        ("streak", number(0)),
+        ("failures", number(0)),
+        ("guesses", number(0)),
+        ("forget_at", never_forgotten()),
+        (KNOWN, record::known(account)?),
+    ];
+    item.extend(entries.into_iter().chain(secret).map(|(name, value)| (name.to_owned(), value)));
+    Ok(item)
 }
 
 pub fn guessed_key(username: &Username, which: Guessed) -> Key {

@@ -1,6 +1,5 @@
 //! Setting a password: the hash by the name, the profile and the session in one transaction.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use postern_domain::account::Account;
 use postern_domain::activity::Event;
 use postern_domain::session::Session;
@@ -9,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::Store;
 use crate::change::Change;
 use crate::error::StoreError;
-use crate::guessed::{Guessed, HASH, KNOWN, guessed_key, never_forgotten};
-use crate::record::{self, Item, number, string};
+use crate::guessed::{Guessed, HASH, fresh_item};
+use crate::record::{Item, string};
 use crate::transaction::Transaction;
 
 /// A password that is to be set. `account` as it was read, `changed` as it is to be; `proven` as the session is to be.
@@ -36,17 +35,5 @@ impl Store {
 
 /// The password of `account`, with nothing counted.
 pub fn password_item(account: &Account, hash: &SecretString) -> Result<Item, StoreError> {
-    let mut item: Item = guessed_key(&account.username, Guessed::Password);
-    let entries = [
-        ("v", number(record::VERSION)),
-        ("account", string(account.id.as_str())),
-        (HASH, string(hash.expose_secret())),
-        ("streak", number(0)),
-        ("failures", number(0)),
-        ("guesses", number(0)),
-        ("forget_at", never_forgotten()),
-        (KNOWN, record::known(account)?),
-    ];
-    item.extend(entries.map(|(name, value): (&str, AttributeValue)| (name.to_owned(), value)));
-    Ok(item)
+    fresh_item(account, Guessed::Password, [(HASH, string(hash.expose_secret()))])
 }

@@ -1,12 +1,10 @@
 //! Adding a phone, by a code that was sent to it, and taking it away.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use postern_domain::account::{Account, Channel, LineType, Phone};
 use postern_domain::activity::Event;
 use postern_domain::id::{PhoneId, SessionId};
-use postern_domain::one_time_code::GUESSES_PER_CODE;
 use postern_domain::phone_number::PhoneNumber;
 use postern_domain::session::Session;
 use postern_keys::VersionedMac;
@@ -104,33 +102,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<Result<PendingPhone, NotPending>, StoreError> {
         const WHAT: &str = "PHONE-ENROLMENT";
-        let counted = self
-            .client
-            .update_item()
-            .table_name(&self.attempts)
-            .set_key(Some(pending_key(session)))
-            .update_expression("SET guesses = guesses + :one")
-            .condition_expression("phone = :id AND guesses < :most")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":id", string(id.as_str()))
-            .expression_attribute_values(":most", number(GUESSES_PER_CODE))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let item = match counted {
-            Ok(counted) => counted.attributes.unwrap_or_default(),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    let same = failed
-                        .item
-                        .as_ref()
-                        .and_then(|item| item.get("phone")?.as_s().ok())
-                        .is_some_and(|phone| phone == id.as_str());
-                    return Ok(Err(if same { NotPending::OutOfGuesses } else { NotPending::Unknown }));
-                }
-                _ => return Err(StoreError::unavailable("UpdateItem", &error)),
-            },
+        let asked_for = Expression::new("phone = :id", [(":id", string(id.as_str()))]);
+        let item = match self.count_pending(pending_key(session), asked_for).await? {
+            Ok(item) => item,
+            Err(found) => {
+                let found = found.as_ref().and_then(|item| item.get("phone")?.as_s().ok());
+                let same = found.is_some_and(|phone| phone == id.as_str());
+                return Ok(Err(if same { NotPending::OutOfGuesses } else { NotPending::Unknown }));
+            }
         };
         let record: PendingRecord = record::read(item, WHAT)?;
         if record.expires_at <= now {

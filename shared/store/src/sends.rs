@@ -18,8 +18,8 @@ use crate::change::unchanged;
 use crate::enrolment::spent_key;
 use crate::error::StoreError;
 use crate::guessed::{
-    CodeRecord, Guessed, LAST_FOR_TEXTS, LAST_PHONE, SentCode, account_of, before_attribute, code_attribute,
-    forget_nobody_at, guessed_key, guesses_of, open_at,
+    CODE, CodeRecord, Guessed, LAST_FOR_TEXTS, LAST_PHONE, SentCode, account_of, before_attribute,
+    code_attribute, forget_nobody_at, guessed_key, guesses_of, open_at,
 };
 use crate::record::{self, Item, Key, number, single_key};
 use crate::transaction::{Expression, Failed, Transaction};
@@ -135,7 +135,7 @@ impl Store {
         let over = codes_over(&item, now);
         let id = |name| item.get(name).and_then(|id| id.as_s().ok()?.parse().ok());
         let last = [LAST_PHONE, LAST_FOR_TEXTS].into_iter().filter_map(id).collect();
-        let codes = item.keys().filter(|name| name.starts_with("code_")).cloned().collect();
+        let codes = item.keys().filter(|name| name.starts_with(CODE)).cloned().collect();
         Ok(PhonesOf { account: account_of(&mut item)?, last, over, codes })
     }
 
@@ -420,7 +420,7 @@ pub fn codes_over(item: &Item, now: Timestamp) -> Vec<String> {
     }
     let mut over = Vec::new();
     for (name, value) in item {
-        let Some(sign_in) = name.strip_prefix("code_") else { continue };
+        let Some(sign_in) = name.strip_prefix(CODE) else { continue };
         let expiry = value.as_m().ok().and_then(|code| record::read::<Expiry>(code.clone(), "code").ok());
         if expiry.is_none_or(|expiry| expiry.expires_at <= now.as_millisecond()) {
             over.extend([name.clone(), format!("before_{sign_in}")]);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::documented;
+use crate::{Person, documented};
 
 /// Where the API is, and a client without a memory: each call says its cookie.
 #[derive(Debug, Clone)]
@@ -139,6 +139,12 @@ impl Portal {
         let mut bodies = letters.iter().filter_map(|letter| letter["body"].as_str());
         let body = bodies.find_map(|body| body.split_once(" is your code")).expect("a code went there").0;
         body.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect()
+    }
+
+    /// Has a code sent to `number` for a sign-in that `person` begins, and brings what the step said and the code.
+    pub async fn texted(&self, person: &mut Person, number: &str) -> (Value, String) {
+        let sent = person.send_code("text").await.expect(202).json();
+        (sent, self.code_to(number).await)
     }
 
     /// What the `SecurityEvents` topic got, the newest first.

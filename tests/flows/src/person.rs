@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{Answer, App, Call, HandMade, Portal};
@@ -158,9 +159,25 @@ impl Person {
         self.confirm_app(&code).await.expect(200).json()
     }
 
+    /// Adds the phone that completes a set-up, and takes the recovery code. The phone is free for another code.
+    async fn ready_by(&mut self, number: &str) {
+        let channel = if is_landline(number) { "call" } else { "text" };
+        self.add_phone(number, channel).await;
+        self.take_code().await;
+        self.portal.wait(30).await;
+    }
+
     /// What their app shows now.
     pub async fn app_code(&self) -> String {
         self.app.as_ref().expect("an app").code_at(self.portal.now().await).await
+    }
+
+    /// A code of the right shape that the app shows neither now nor a step ago.
+    pub async fn wrong_app_code(&self) -> String {
+        let (app, now) = (self.app.as_ref().expect("an app"), self.portal.now().await);
+        let taken = [app.code_at(now).await, app.code_at(now - SignedDuration::from_secs(30)).await];
+        let guesses = ["000000", "000001", "000002"].map(str::to_owned);
+        guesses.into_iter().find(|guess| !taken.contains(guess)).unwrap()
     }
 
     /// Begins a sign-in by a code of the app.
@@ -277,10 +294,7 @@ pub async fn with_password(portal: &Portal) -> Person {
 /// another code.
 pub async fn with_phone(portal: &Portal, number: &str) -> Person {
     let mut person = with_password(portal).await;
-    let channel = if is_landline(number) { "call" } else { "text" };
-    person.add_phone(number, channel).await;
-    person.take_code().await;
-    portal.wait(30).await;
+    person.ready_by(number).await;
     person
 }
 
@@ -289,10 +303,7 @@ pub async fn with_phone(portal: &Portal, number: &str) -> Person {
 pub async fn with_app(portal: &Portal, number: &str) -> Person {
     let mut person = registered(portal).await;
     person.add_app().await;
-    let channel = if is_landline(number) { "call" } else { "text" };
-    person.add_phone(number, channel).await;
-    person.take_code().await;
-    portal.wait(30).await;
+    person.ready_by(number).await;
     person
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Walk;
 use super::password_and_phone::{
-    MOBILE, code_of_text, confirm as confirm_phone, is_signed_in, other_than, recovery_code, secret,
+    MOBILE, code_of_text, confirm as confirm_phone, is_signed_in, recovery_code, secret,
 };
 
 /// Of the `authenticator-sign-in` events.
@@ -57,7 +57,7 @@ async fn enrolment(walk: &mut Walk) -> Result<App, Failure> {
     }
     // Good for half a minute more, at the least: no step of the way takes as long.
     let code = app.code_at(now()).await;
-    let wrong = json!({ "code": other_than(&code) });
+    let wrong = json!({ "code": flows::another_code(&code) });
     walk.send_body("authenticator-confirm", (401, "wrong_credentials"), wrong).await?;
     let body = json!({ "code": code });
     let account = walk.send_body("authenticator-confirm", (200, ""), body.clone()).await?.json();
@@ -97,7 +97,7 @@ async fn by_app_and_password(walk: &mut Walk, app: &App) -> Result<(), Failure> 
     walk.deployment.forget_steps().await?;
     let code = app.code_at(now()).await;
     let first = |code: &str| json!({ "username": USERNAME, "code": code });
-    let wrong = first(&other_than(&code));
+    let wrong = first(&flows::another_code(&code));
     walk.send_body("authenticator-sign-in", (401, "wrong_credentials"), wrong).await?;
     let next = walk.send_body("authenticator-sign-in", (200, ""), first(&code)).await?.json();
     walk.expect(next["proven"] == json!(["authenticator"]), "the code proves nothing");

@@ -85,7 +85,7 @@ async fn a_mobile(walk: &mut Walk) -> Result<String, Failure> {
         walk.send_signed_in(&format!("phone-confirm.{case}"), (400, "bad_request")).await?;
     }
     walk.send_signed_in("phone-confirm.unknown-phone", (404, "not_found")).await?;
-    confirm(walk, &id, &other_than(&code), (401, "wrong_credentials")).await?;
+    confirm(walk, &id, &flows::another_code(&code), (401, "wrong_credentials")).await?;
     let account = confirm(walk, &id, &code, (200, "")).await?;
     walk.expect(account["methods"]["phones"][0]["id"] == id.as_str(), "the phone was not added");
     walk.expect(account["set_ups"]["password_and_phone"] == true, "the set-up is not complete");
@@ -151,10 +151,6 @@ pub fn code_of_text(walk: &mut Walk, text: Option<&String>) -> Result<String, Fa
     Ok(bound.ok_or_else(|| format!("no code in {text:?}"))?.to_owned())
 }
 
-pub fn other_than(code: &str) -> String {
-    if code == "000000" { "000001".to_owned() } else { "000000".to_owned() }
-}
-
 pub async fn recovery_code(walk: &mut Walk) -> Result<(), Failure> {
     let issued = walk.send_signed_in("recovery-code-issue", (201, "")).await?.json();
     walk.send_signed_in("recovery-code-download", (200, "")).await?;
@@ -185,14 +181,17 @@ async fn step_up(walk: &mut Walk, mobile: &str) -> Result<(), Failure> {
     );
     walk.expect(next["next"][0]["phones"][0]["id"] == mobile, "the phone is not offered");
     let sign_in = secret(walk, &next["sign_in"]);
-    walk.deployment.forget_sends().await?;
     let body = json!({ "sign_in": sign_in, "phone": mobile, "channel": "text" });
+    walk.deployment.forget_sends().await?;
+    walk.send_body("phone-code-send.later-step", (202, ""), body.clone()).await?;
+    // Before another one it is asked whether the number wants texts.
+    walk.deployment.forget_sends().await?;
     let sent = walk.send_body("phone-code-send.later-step", (202, ""), body).await?.json();
     walk.expect(sent["ending"] == "23", "after a proof the ending is shown");
     let texts = walk.deployment.texts(MOBILE).await?;
     let code = code_of_text(walk, texts.last())?;
     let sign_in = secret(walk, &sent["sign_in"]);
-    let wrong = json!({ "sign_in": sign_in, "code": other_than(&code) });
+    let wrong = json!({ "sign_in": sign_in, "code": flows::another_code(&code) });
     walk.send_body("phone-code-verify", (401, "wrong_credentials"), wrong).await?;
     let session = json!([walk.session]);
     let body = json!({ "sign_in": sign_in, "code": code });

@@ -1,6 +1,9 @@
 //! What each step calls, counted: a person waits for every one of them.
 
-use flows::{Answer, App, HandMade, PASSWORD, Person, Run, mobile, set_up, somebody, with_app, with_phone};
+use flows::{
+    Answer, App, HandMade, PASSWORD, Person, Run, another_code, mobile, set_up, somebody, with_app,
+    with_phone,
+};
 use serde_json::{Value, json};
 
 use crate::faults::{OPERATIONS, calls, settled};
@@ -72,9 +75,9 @@ async fn a_sign_in_by_password_and_phone() {
     let sent_to_nobody = answer.expect(202).json();
     assert_eq!(calls, ["GetItem", "Publish", "TransactWriteItems"]);
     let code = run.code_to(&number).await;
-    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let wrong = another_code(&code);
     for sign_in in [&sent["sign_in"], &sent_to_nobody["sign_in"]] {
-        let (answer, calls) = made(&run, false, person.verify(sign_in, wrong)).await;
+        let (answer, calls) = made(&run, false, person.verify(sign_in, &wrong)).await;
         answer.problem(401, "wrong_credentials");
         assert_eq!(calls, ["UpdateItem"]);
     }
@@ -149,8 +152,8 @@ async fn changes_of_the_app() {
     let begun = answer.expect(201).json();
     assert_eq!(calls, ["GetItem", "PutItem", "Query"]);
     let code = App::scan(begun["uri"].as_str().unwrap()).code_at(run.t0()).await;
-    let wrong = if code == "000000" { "000001" } else { "000000" };
-    let (answer, calls) = made(&run, false, person.confirm_app(wrong)).await;
+    let wrong = another_code(&code);
+    let (answer, calls) = made(&run, false, person.confirm_app(&wrong)).await;
     answer.problem(401, "wrong_credentials");
     assert_eq!(calls, ["GetItem", "Query", "UpdateItem"]);
     let (answer, calls) = made(&run, true, person.confirm_app(&code)).await;
@@ -213,8 +216,8 @@ async fn changes_of_password_and_phones() {
         ]
     );
     let code = run.code_to(&number).await;
-    let wrong = if code == "000000" { "000001" } else { "000000" };
-    let (answer, calls) = made(&run, false, person.confirm_phone(&pending["id"], wrong)).await;
+    let wrong = another_code(&code);
+    let (answer, calls) = made(&run, false, person.confirm_phone(&pending["id"], &wrong)).await;
     answer.problem(401, "wrong_credentials");
     assert_eq!(calls, ["GetItem", "Query", "UpdateItem"]);
     let (answer, calls) = made(&run, true, person.confirm_phone(&pending["id"], &code)).await;

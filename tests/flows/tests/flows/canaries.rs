@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use flows::{App, Binary, HandMade, Person, SoftwareKey};
+use flows::{App, Binary, HandMade, Person, SoftwareKey, another_code};
 use postern_http::routes::ROUTES;
 use serde_json::{Value, json};
 
@@ -134,8 +134,8 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
         let pending = person.begin_phone(number, channel).await.expect(202).json();
         let code = portal.code_to(number).await;
         secret("a sent code", &code);
-        let wrong = if code == "000000" { "000001" } else { "000000" };
-        person.confirm_phone(&pending["id"], wrong).await.problem(401, "wrong_credentials");
+        let wrong = another_code(&code);
+        person.confirm_phone(&pending["id"], &wrong).await.problem(401, "wrong_credentials");
         person.confirm_phone(&pending["id"], "canary-code").await.problem(400, "bad_request");
         person.confirm_phone(&pending["id"], &code).await.expect(200);
         number.clone_into(&mut person.number);
@@ -155,8 +155,8 @@ async fn every_flow(run: &Binary) -> Vec<Canary> {
         let sent = person.send_code_in(&next["sign_in"], channel).await.expect(202).json();
         let code = portal.code_to(&number).await;
         secret("a sent code", &code);
-        let wrong = if code == "000000" { "000001" } else { "000000" };
-        person.verify(&sent["sign_in"], wrong).await.problem(401, "wrong_credentials");
+        let wrong = another_code(&code);
+        person.verify(&sent["sign_in"], &wrong).await.problem(401, "wrong_credentials");
         let signed_in = person.verify(&sent["sign_in"], &code).await.expect(200);
         secret("the cookie of a sign-in by phone", &person.session);
         secret("the access token of one", signed_in.json()["access_token"].as_str().unwrap());

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flows::{Answer, App, HandMade, PASSWORD, Person, Run, mobile, registered, set_up, with_phone};
+use flows::{
+    Answer, App, HandMade, PASSWORD, Person, Run, another_code, mobile, registered, set_up, with_phone,
+};
 use futures_util::future::join_all;
 use http::Method;
 use jiff::SignedDuration;
@@ -103,12 +105,6 @@ async fn equipped(run: &Run) -> Person {
     person.add_phone(&next_number(), "text").await;
     run.wait(30).await;
     person
-}
-
-/// Another code of the right shape.
-fn another(code: &str) -> String {
-    let last = if code.ends_with('0') { '1' } else { '0' };
-    format!("{}{last}", &code[..5])
 }
 
 /// A person about to take a step, and how the step is sent.
@@ -429,7 +425,7 @@ impl Step {
         }
         let pending = person.begin_phone(&number, "text").await.expect(202).json();
         let code = run.code_to(&number).await;
-        let code = if self == Self::PhoneConfirm { code } else { another(&code) };
+        let code = if self == Self::PhoneConfirm { code } else { another_code(&code) };
         let path = format!("{phones}/{}/confirm", pending["id"].as_str().unwrap());
         (Method::POST, path, Some(json!({ "code": code })))
     }
@@ -445,7 +441,7 @@ impl Step {
         let begun = person.begin_app().await.expect(201).json();
         person.app = Some(App::scan(begun["uri"].as_str().unwrap()));
         let code = person.app_code().await;
-        let code = if self == Self::AppConfirm { code } else { another(&code) };
+        let code = if self == Self::AppConfirm { code } else { another_code(&code) };
         (Method::POST, format!("{app}/confirm"), Some(json!({ "code": code })))
     }
 
@@ -458,7 +454,7 @@ impl Step {
         let mut body = json!({ "username": person.username, "code": person.app_code().await });
         if self == Self::AppWrong {
             // Another code may be the one of a step ago; two at once cannot be.
-            body["code"] = json!(another(body["code"].as_str().unwrap()));
+            body["code"] = json!(another_code(body["code"].as_str().unwrap()));
         }
         if self == Self::AppLast {
             let next = stranger.by_password().await.expect(200).json();
@@ -522,7 +518,7 @@ impl Step {
         };
         let code = run.code_to(&person.number).await;
         match self {
-            Self::VerifyWrong => verify(json!({ "sign_in": begun["sign_in"], "code": another(&code) })),
+            Self::VerifyWrong => verify(json!({ "sign_in": begun["sign_in"], "code": another_code(&code) })),
             Self::PasswordLast => {
                 let next = stranger.verify(&begun["sign_in"], &code).await.expect(200).json();
                 password(json!({ "sign_in": next["sign_in"], "password": PASSWORD }))
@@ -574,7 +570,7 @@ pub async fn settled(run: &Run) {
     loop {
         let before = run.local().toll().all_calls();
         tokio::time::sleep(Duration::from_millis(10)).await;
-        if run.local().toll().all_calls() == before {
+        if run.local().has_handed_on() && run.local().toll().all_calls() == before {
             return;
         }
     }

@@ -1,6 +1,6 @@
 //! A person's whole way, with an authenticator that is independent of the library under test.
 
-use flows::{Answer, HandMade, Portal, Run, SoftwareKey, T0, from_base64url, set_up};
+use flows::{Answer, HandMade, Person, Portal, Run, SoftwareKey, T0, from_base64url, set_up};
 use jiff::Timestamp;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -40,6 +40,22 @@ pub async fn verified(portal: &Portal, token: &str) -> Value {
     validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
     validation.validate_exp = false;
     decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap().claims
+}
+
+/// What the token of a sign-in says.
+pub async fn claims(portal: &Portal, signed_in: &Answer) -> Value {
+    let body = signed_in.json();
+    assert_eq!(body["status"], "signed_in", "{signed_in:?}");
+    verified(portal, body["access_token"].as_str().unwrap()).await
+}
+
+pub async fn what_happened(person: &mut Person) -> Vec<String> {
+    let activity = person.get("/v1/account/activity").await.expect(200).json();
+    activity["events"].as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap().to_owned()).collect()
+}
+
+pub async fn is_over(portal: &Portal, session: &str) {
+    portal.get("/v1/account").session(session).send().await.problem(401, "not_signed_in");
 }
 
 pub fn seconds(at: &str) -> i64 {

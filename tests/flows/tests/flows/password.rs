@@ -1,13 +1,12 @@
 //! Setting a password, changing it, and signing in with it and a phone.
 
 use flows::{
-    Answer, PASSWORD, Person, Portal, Run, landline, mobile, registered, set_up, somebody, with_password,
-    with_phone,
+    PASSWORD, Person, Run, landline, mobile, registered, set_up, somebody, with_password, with_phone,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::happy::{assert_members, seconds, verified};
+use crate::happy::{assert_members, claims, is_over, seconds, verified, what_happened};
 
 const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
 const ANOTHER: &str = "seven slow lanterns / 1 canal";
@@ -19,25 +18,9 @@ fn at(instant: &str) -> Timestamp {
     instant.parse().unwrap()
 }
 
-async fn is_over(portal: &Portal, session: &str) {
-    portal.get("/v1/account").session(session).send().await.problem(401, "not_signed_in");
-}
-
-/// What the token of a sign-in says.
-async fn claims(portal: &Portal, signed_in: &Answer) -> Value {
-    let body = signed_in.json();
-    assert_eq!(body["status"], "signed_in", "{signed_in:?}");
-    verified(portal, body["access_token"].as_str().unwrap()).await
-}
-
 fn actions(account: &Value) -> Vec<&str> {
     let needed = account["action_needed"].as_array().unwrap();
     needed.iter().map(|action| action["action"].as_str().unwrap()).collect()
-}
-
-async fn what_happened(person: &mut Person) -> Vec<String> {
-    let activity = person.get("/v1/account/activity").await.expect(200).json();
-    activity["events"].as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,8 @@
 //! Adding phones, taking them away, and what their codes are good for.
 
 use flows::{
-    HandMade, PASSWORD, Person, Run, landline, mobile, registered, set_up, somebody, with_password,
-    with_phone,
+    HandMade, PASSWORD, Person, Run, another_code, landline, mobile, registered, set_up, somebody,
+    with_password, with_phone,
 };
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -16,12 +16,6 @@ fn at(instant: &Value) -> Timestamp {
 
 fn phones(account: &Value) -> Vec<&str> {
     account["methods"]["phones"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect()
-}
-
-/// Another code of the right shape.
-fn another(code: &str) -> String {
-    let last = if code.ends_with('0') { '1' } else { '0' };
-    format!("{}{last}", &code[..5])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -367,9 +361,9 @@ async fn five_wrong_codes_end_an_enrolment() {
         person.confirm_phone(&pending["id"], shape).await.problem(400, "bad_request");
     }
     for _ in 0..5 {
-        person.confirm_phone(&pending["id"], &another(&code)).await.problem(401, "wrong_credentials");
+        person.confirm_phone(&pending["id"], &another_code(&code)).await.problem(401, "wrong_credentials");
     }
-    for guess in [&code, &another(&code)] {
+    for guess in [&code, &another_code(&code)] {
         let over = person.confirm_phone(&pending["id"], guess).await.problem(429, "too_many_requests");
         assert!(over.header("retry-after").is_some());
     }
@@ -379,7 +373,7 @@ async fn five_wrong_codes_end_an_enrolment() {
     let pending = person.begin_phone(&number, "text").await.expect(202).json();
     let code = run.code_to(&number).await;
     for _ in 0..4 {
-        person.confirm_phone(&pending["id"], &another(&code)).await.problem(401, "wrong_credentials");
+        person.confirm_phone(&pending["id"], &another_code(&code)).await.problem(401, "wrong_credentials");
     }
     person.confirm_phone(&pending["id"], &code).await.expect(200);
     // And spent.
@@ -390,7 +384,7 @@ async fn five_wrong_codes_end_an_enrolment() {
     let sent = person.signed_out().send_code_in(&next["sign_in"], "text").await.expect(202).json();
     let code = run.code_to(&number).await;
     for _ in 0..4 {
-        let answer = person.signed_out().verify(&sent["sign_in"], &another(&code)).await;
+        let answer = person.signed_out().verify(&sent["sign_in"], &another_code(&code)).await;
         answer.problem(401, "wrong_credentials");
     }
     person.signed_out().verify(&sent["sign_in"], &code).await.expect(200);
@@ -403,7 +397,7 @@ async fn of_many_guesses_at_an_enrolment_at_once_five_are_looked_at() {
     let pending = person.begin_phone(&mobile(44), "text").await.expect(202).json();
     let code = run.code_to(&mobile(44)).await;
     let path = format!("/v1/account/phones/{}/confirm", pending["id"].as_str().unwrap());
-    let body = json!({ "code": another(&code) });
+    let body = json!({ "code": another_code(&code) });
     let answers = join_all((0..50).map(|_| run.post(&path, &body).session(&person.session).send())).await;
     let looked_at = answers.iter().filter(|answer| answer.status == 401).count();
     assert_eq!(looked_at, 5, "{answers:?}");

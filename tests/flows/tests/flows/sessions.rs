@@ -1,16 +1,14 @@
 //! What a session may do, and until when it lives.
 
-use flows::{HandMade, Person, Portal, Run, registered, set_up, with_passkey};
+use flows::{HandMade, Person, Run, registered, set_up, with_passkey};
 use futures_util::future::join_all;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
+use crate::happy::is_over;
 
-async fn is_over(portal: &Portal, session: &str) {
-    portal.get("/v1/account").session(session).send().await.problem(401, "not_signed_in");
-}
+const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_hour_ends_it() {
