@@ -32,7 +32,7 @@ const email = "rivera@clinic.example";
 const colleague = `nurse.patel-${Date.now().toString(36)}`;
 
 const STEP_MS = 60_000;
-const RUN_MS = 300_000;
+const RUN_MS = 600_000;
 
 const steps = [];
 let browser;
