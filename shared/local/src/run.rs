@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -60,6 +61,7 @@ pub struct LocalRun {
     served: JoinHandle<()>,
     toll: Toll,
     meter: Meter,
+    news: Arc<News>,
     engine: Engine,
     _lock: File,
 }
@@ -84,8 +86,7 @@ struct Front {
     gateway: Gateway,
     dev: Dev,
     rotation: keys_rotate::Deps,
-    /// Something may have happened that is to be told.
-    news: Arc<Notify>,
+    news: Arc<News>,
     port: u16,
 }
 
@@ -156,7 +157,7 @@ impl LocalRun {
             .map_err(|e| broken(&e))?;
 
         let random = Random::system();
-        let news = Arc::new(Notify::new());
+        let news = Arc::new(News::default());
         let front = Front {
             gateway: Gateway {
                 template,
@@ -180,9 +181,9 @@ impl LocalRun {
             keys_rotate::handle(&front.rotation).await.map_err(|error| broken(&error))?;
         }
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(tell_the_news(stream, news, stopped.clone()));
+        tokio::spawn(tell_the_news(stream, Arc::clone(&news), stopped.clone()));
         let served = tokio::spawn(serve(listener, front, stopped));
-        Ok(Self { address, stop, served, toll, meter, engine, _lock: lock })
+        Ok(Self { address, stop, served, toll, meter, news, engine, _lock: lock })
     }
 
     /// Where it serves.
@@ -211,6 +212,12 @@ impl LocalRun {
     #[must_use]
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         &self.engine.client
+    }
+
+    /// Whether what each answered request did has been handed on to be told, once at least.
+    #[must_use]
+    pub fn has_handed_on(&self) -> bool {
+        self.news.handed_on.load(Ordering::SeqCst) >= self.news.asked.load(Ordering::SeqCst)
     }
 
     /// Stops: no new request, and a moment for those under way.
@@ -296,7 +303,7 @@ async fn answer(
     }
     if !request.uri().path().starts_with("/dev/") {
         let response = front.gateway.answer(request, caller).await;
-        front.news.notify_one();
+        front.news.ask();
         return response;
     }
     if !request.method().is_safe() && is_foreign(request.headers(), &front.gateway.origin) {
@@ -319,18 +326,35 @@ fn is_foreign(headers: &HeaderMap, origin: &str) -> bool {
     headers.get_all(header::ORIGIN).iter().any(|given| given.as_bytes() != origin.as_bytes())
 }
 
+/// Something may have happened that is to be told.
+#[derive(Debug, Default)]
+struct News {
+    notify: Notify,
+    asked: AtomicU64,
+    handed_on: AtomicU64,
+}
+
+impl News {
+    fn ask(&self) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.notify.notify_one();
+    }
+}
+
 /// Hands the stream to `security-notices` after each request, and again a little later if it failed.
-async fn tell_the_news(stream: Stream, news: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
+async fn tell_the_news(stream: Stream, news: Arc<News>, mut stopped: watch::Receiver<bool>) {
     let mut all_told = true;
     loop {
         tokio::select! {
-            () = news.notified() => {}
+            () = news.notify.notified() => {}
             () = tokio::time::sleep(TELL_AGAIN), if !all_told => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
+        let asked = news.asked.load(Ordering::SeqCst);
         all_told = stream.hand_out().await.unwrap_or_else(|error| {
             tracing::warn!(error, "the stream cannot be read");
             false
         });
+        news.handed_on.store(asked, Ordering::SeqCst);
     }
 }

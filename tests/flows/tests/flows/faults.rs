@@ -502,7 +502,7 @@ pub async fn settled(run: &Run) {
     loop {
         let before = run.local().toll().all_calls();
         tokio::time::sleep(Duration::from_millis(10)).await;
-        if run.local().toll().all_calls() == before {
+        if run.local().has_handed_on() && run.local().toll().all_calls() == before {
             return;
         }
     }
