@@ -35,7 +35,7 @@ const doctor = `dr.ito-${Date.now().toString(36)}`;
 const DOCTORS_MOBILE = "+13125550121";
 
 const STEP_MS = 60_000;
-const RUN_MS = 300_000;
+const RUN_MS = 600_000;
 
 const steps = [];
 let browser;

@@ -184,10 +184,11 @@ fn holds_for(policy: &Policy, account: &Account, has: &Kinds, proven: &Kinds, no
 
     let what = format!("{has:?} with {proven:?}, at {now}");
     let required = now >= policy.set_up_required_from;
-    let enough =
-        has_minimum(proven) || (proven.contains(&Method::Authenticator) && proven.contains(&Method::Phone));
+    let two = proven.iter().filter(|kind| **kind != Method::Passkey).count() >= 2;
+    let enough = proven.contains(&Method::Passkey) || two;
     let old_way = !required && !has_minimum(has) && proven.contains(&Method::Password);
-    let admits = (enough || old_way) && (!required || account.holds_recovery_code());
+    let ready = has_minimum(has) && account.holds_recovery_code();
+    let admits = (enough || old_way) && (!required || ready);
     let proofs = proofs(proven, now);
     for origin in [Origin::Registration, Origin::SignIn, Origin::Recovery] {
         let session = Session {

@@ -237,7 +237,7 @@ fn preflight(origin: Option<HeaderValue>) -> Response {
     response
 }
 
-/// As API Gateway and CloudFront write it. None: a year that the format has no room for.
+/// As API Gateway writes it. None: a year that the format has no room for.
 fn http_date(now: Timestamp) -> Option<HeaderValue> {
     let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
     HeaderValue::try_from(date).ok()

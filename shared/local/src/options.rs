@@ -8,6 +8,7 @@ use postern_domain::recovery_code::Format;
 /// Runs all of Postern on this machine, for trying it out and for tests.
 #[derive(Debug, Clone, Default, Parser)]
 #[command(name = "postern", version)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command line")]
 pub struct Options {
     /// The port on 127.0.0.1. 0 takes a free one.
     #[arg(long, default_value_t = 8080)]

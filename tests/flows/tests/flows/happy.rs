@@ -491,3 +491,20 @@ async fn the_policy_says_the_dates_and_the_set_ups() {
         assert_eq!((&key["kty"], &key["crv"]), (&json!("EC"), &json!("P-256")));
     }
 }
+
+/// Pages count down to the policy's instants from the date of the answer, never from the device's own clock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_dated_by_the_clock_that_the_functions_see() {
+    let run = Run::start().await;
+    for (now, dated) in [
+        ("2024-12-10T15:00:00Z", "Tue, 10 Dec 2024 15:00:00 GMT"),
+        // Whole seconds, and never ahead.
+        ("2025-03-07T05:59:59.999Z", "Fri, 07 Mar 2025 05:59:59 GMT"),
+        ("2025-03-07T06:00:00Z", "Fri, 07 Mar 2025 06:00:00 GMT"),
+    ] {
+        run.hold(now.parse().unwrap()).await;
+        for path in ["/v1/policy", "/", "/v1/account"] {
+            assert_eq!(run.get(path).send().await.header("date"), Some(dated), "{path} at {now}");
+        }
+    }
+}
