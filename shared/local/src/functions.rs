@@ -33,8 +33,6 @@ pub struct Parts {
     pub keys: Arc<dyn KeyService>,
     pub ceremonies: Ceremonies,
     pub policy: Policy,
-    /// What people call the deployment.
-    pub portal: String,
     pub issuer: String,
     pub audience: String,
     pub format: Format,
@@ -135,7 +133,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                     store: store.clone(),
                     keyring: keyring.clone(),
                     policy,
-                    issuer: parts.portal.clone(),
+                    issuer: parts.portal.to_owned(),
                     random: random.clone(),
                 }
             ),

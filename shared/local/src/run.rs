@@ -119,7 +119,6 @@ impl LocalRun {
             ceremonies: Ceremonies::new(RP_ID, PORTAL, vec![origin.clone()]).map_err(|e| broken(&e))?,
             policy: notice_of_2025()?,
             issuer: origin.clone(),
-            portal: PORTAL.to_owned(),
             audience: "portal".to_owned(),
             format: options.recovery_code_format,
             hasher: Hasher::new(Cost::default(), AT_ONCE),
