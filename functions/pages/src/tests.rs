@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use lambda_http::{Body, Response};
-use postern_http::Frame;
+use postern_http::{Edge, Frame};
 use serde_json::json;
 
 use crate::site::{ASSETS, PAGES};
@@ -28,7 +28,7 @@ async fn get_with(path: &str, query: &str, headers: &[(&str, &str)]) -> Response
         event["queryStringParameters"] = json!({name: value});
     }
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let frame = Frame { origins: Arc::new(["https://id.example".to_owned()]) };
+    let frame = Frame { origins: Arc::new(["https://id.example".to_owned()]), edge: Edge::Off };
     let deps = Deps { site: Site::embedded() };
     frame.answer(&deps, |deps, request| Box::pin(handle(deps, request)), request).await
 }

@@ -5,6 +5,7 @@
 
 mod clock;
 mod cookies;
+mod edge;
 mod json;
 mod problem;
 mod reply;
@@ -16,6 +17,7 @@ pub mod view;
 
 pub use clock::Clock;
 pub use cookies::{SESSION_COOKIE, SessionToken};
+pub use edge::Edge;
 pub use problem::{Cause, Problem};
 pub use reply::Reply;
 pub use request::{LARGEST_BODY, Request};

@@ -71,7 +71,7 @@ impl Request {
         }
     }
 
-    /// The caller's address in the gateway's own word, never a header's.
+    /// The caller's address in the gateway's own word, never a header's; behind an edge in the edge's ([`crate::Edge`]).
     #[must_use]
     pub fn source_ip(&self) -> String {
         match self.0.request_context_ref() {

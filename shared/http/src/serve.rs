@@ -12,6 +12,7 @@ use lambda_http::{Body, Response, service_fn};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use crate::edge::Edge;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -31,12 +32,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Frame {
     /// The origins whose pages may change something, to the letter (RFC 6454 §6.2).
     pub origins: Arc<[String]>,
+    pub edge: Edge,
 }
 
 impl Frame {
-    /// Reads `ORIGINS`: comma separated.
+    /// Reads `ORIGINS`: comma separated; and what [`Edge`] does.
     pub fn from_settings(settings: &Settings) -> Result<Self, InvalidSetting> {
-        Ok(Self { origins: settings.list("ORIGINS")?.into() })
+        Ok(Self { origins: settings.list("ORIGINS")?.into(), edge: Edge::from_settings(settings)? })
     }
 
     /// Answers one request with `step`: the same code in Lambda and in the local run.
@@ -44,12 +46,13 @@ impl Frame {
         &self,
         deps: &'d D,
         step: impl FnOnce(&'d D, Request) -> BoxFuture<'d>,
-        request: lambda_http::Request,
+        mut request: lambda_http::Request,
     ) -> Response<Body> {
+        let admitted = self.edge.admit(&mut request);
         let request = Request::new(request);
         let request_id = request.request_id();
         let (method, path) = (request.method().clone(), request.path().to_owned());
-        let outcome = match self.refuse(&request) {
+        let outcome = match admitted.and_then(|()| self.refuse(&request)) {
             Ok(()) => timeout(PATIENCE, step(deps, request))
                 .await
                 .unwrap_or_else(|late| Err(Problem::unavailable(late))),

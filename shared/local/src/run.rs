@@ -15,7 +15,7 @@ use axum::serve::ListenerExt;
 use http::{HeaderMap, StatusCode, header};
 use postern_codes::Codes;
 use postern_domain::policy::Policy;
-use postern_http::Frame;
+use postern_http::{Edge, Frame};
 use postern_keys::{LocalKeys, Random};
 use postern_messages::{CodeWords, Outbox};
 use postern_passkeys::Ceremonies;
@@ -111,7 +111,7 @@ impl LocalRun {
         let broken = |error: &dyn std::fmt::Display| NotStarted::Broken(error.to_string());
         let parts = Parts {
             clock: movable.clock(),
-            frame: Frame { origins: [origin.clone()].into() },
+            frame: Frame { origins: [origin.clone()].into(), edge: Edge::Off },
             recovery_codes: RecoveryCodes::new(store.clone(), RECOVERY_CODES),
             store,
             records: KeyRecords::new(engine.client.clone(), ACCOUNTS),
