@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use crate::protection::{is_fenced, protection};
 use crate::{Event, Function, Grant, Repository, Route, Source, Statement, Template};
 
 /// The actions for which AWS defines no resource (Service Authorization Reference): they can be allowed for all or not at all.
@@ -16,11 +17,12 @@ pub fn disagreements(repository: &Repository) -> Vec<String> {
     routes(repository, &mut found);
     operations(repository, &mut found);
     events(repository, &mut found);
+    protection(repository, &mut found);
     for (id, function) in &repository.template.functions {
         failures(id, function, &repository.template, &mut found);
         if let Some(source) = repository.sources.get(&function.binary) {
             variables(id, function, source, &mut found);
-            role(id, function, source, &repository.template, &mut found);
+            role(id, function, source, repository, &mut found);
         }
     }
     found
@@ -200,7 +202,8 @@ fn variables(id: &str, function: &Function, source: &Source, found: &mut Vec<Str
 }
 
 /// A role of the function's own, which allows what the code declares, under conditions, and nothing else.
-fn role(id: &str, function: &Function, source: &Source, template: &Template, found: &mut Vec<String>) {
+fn role(id: &str, function: &Function, source: &Source, repository: &Repository, found: &mut Vec<String>) {
+    let template = &repository.template;
     let role = format!("{id}Role");
     if function.role.as_ref() != Some(&role) || function.log.as_ref() != Some(&format!("{id}Log")) {
         found.push(format!("{id}: its role is not {role} or its log not {id}Log"));
@@ -222,15 +225,8 @@ fn role(id: &str, function: &Function, source: &Source, template: &Template, fou
     );
 
     for statement in calls {
-        let conditions: Vec<&str> = statement.conditions.iter().map(String::as_str).collect();
         for grant in &statement.grants {
-            let fenced = match grant.action.split(':').next() {
-                Some("dynamodb") => conditions.contains(&"dynamodb:LeadingKeys"),
-                Some("kms") => conditions
-                    .iter()
-                    .any(|key| key.starts_with("kms:EncryptionContext:") || *key == "kms:MacAlgorithm"),
-                _ => true,
-            };
+            let fenced = is_fenced(statement, grant, repository);
             let is_named =
                 !grant.resource.contains('*') || WITHOUT_RESOURCE.contains(&grant.to_string().as_str());
             if !fenced || !is_named || grant.action.contains('*') {
@@ -273,6 +269,8 @@ fn of_lambda(id: &str, function: &Function) -> BTreeSet<String> {
         .iter()
         .map(|action| format!("{action} {id}Log"))
         .collect();
+    // Its trace; AWS defines no resource for either.
+    grants.extend(["xray:PutTelemetryRecords *", "xray:PutTraceSegments *"].map(str::to_owned));
     if let Some(stream) = &function.stream {
         let actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
         grants.extend(actions.iter().map(|action| format!("dynamodb:{action} {stream}")));
@@ -285,7 +283,7 @@ fn grants<'s>(statements: impl IntoIterator<Item = &'s Statement>) -> BTreeSet<S
     statements.into_iter().flat_map(|statement| &statement.grants).map(ToString::to_string).collect()
 }
 
-fn compare<T: Ord + Display>(
+pub(crate) fn compare<T: Ord + Display>(
     here: &str,
     left: &BTreeSet<T>,
     there: &str,

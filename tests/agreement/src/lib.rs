@@ -6,18 +6,19 @@
 mod checks;
 mod events;
 mod openapi;
+mod protection;
 mod sources;
 mod template;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use checks::disagreements;
 pub use events::Event;
 pub use openapi::{Answer, OpenApi, Operation};
 pub use sources::Source;
-pub use template::{Function, Grant, PHONE_NUMBERS, Statement, Template};
+pub use template::{Function, Grant, PHONE_NUMBERS, Statement, Template, Test};
 
 /// Everything that must agree.
 #[derive(Debug, Clone)]
@@ -30,6 +31,12 @@ pub struct Repository {
     pub events: BTreeMap<String, Event>,
     /// By directory under `functions/`.
     pub sources: BTreeMap<String, Source>,
+    /// What the keys of records begin with, by the store's sources.
+    pub prefixes: BTreeSet<String>,
+    /// What keys are used for: the purposes of the encryption contexts, by the sources.
+    pub purposes: BTreeSet<String>,
+    /// The entries of `infra/RUNBOOK.md`, by heading.
+    pub runbook: BTreeMap<String, String>,
 }
 
 /// A method and a path, as API Gateway writes them.
@@ -70,6 +77,9 @@ impl Repository {
             openapi: OpenApi::read(&root.join("infra/openapi.yaml"))?,
             events: events::read_all(&root.join("events"))?,
             sources: sources::read_all(&root.join("functions"))?,
+            prefixes: sources::prefixes(&root.join("shared/store/src"))?,
+            purposes: sources::purposes(&read_text(&root.join("shared/keys/src/service.rs"))?),
+            runbook: protection::runbook(&read_text(&root.join("infra/RUNBOOK.md"))?),
         })
     }
 }

@@ -25,7 +25,7 @@ pub struct Source {
 const INDIRECT: [(&str, &[&str]); 3] = [
     (".policy()", &["EMAIL_RECOVERY_ENDS_AT", "RECOVERY_CODE_PROMPTED_FROM", "SET_UP_REQUIRED_FROM"]),
     ("Codes::limits_from(", &["SENDS_PER_COUNTRY_HOUR", "SENDS_PER_HOUR"]),
-    ("Frame::from_settings(", &["ORIGINS"]),
+    ("Frame::from_settings(", &["EDGE", "ORIGINS", "ORIGIN_SECRET"]),
 ];
 const DIRECT: [&str; 4] = ["settings.required(", "settings.optional(", "settings.list(", "settings.parsed("];
 
@@ -52,6 +52,22 @@ pub fn read_all(functions: &Path) -> Result<BTreeMap<String, Source>, Unreadable
         );
     }
     Ok(sources)
+}
+
+/// What the keys of records begin with: `SESSION` of `format!("SESSION#{id}")`.
+pub fn prefixes(store: &Path) -> Result<BTreeSet<String>, Unreadable> {
+    let mut prefixes = BTreeSet::new();
+    for path in entries(store, Some("rs"))?.values() {
+        let formats = literals_after(&read_text(path)?, "format!(").into_iter();
+        let before = formats.filter_map(|format| Some(format.split_once("#{")?.0.to_owned()));
+        prefixes.extend(before.filter(|prefix| prefix.chars().all(|c| c.is_ascii_uppercase() || c == '-')));
+    }
+    Ok(prefixes)
+}
+
+/// The purposes of encryption contexts: `Self::of("token", …)`.
+pub fn purposes(service: &str) -> BTreeSet<String> {
+    literals_after(service, "Self::of(").into_iter().collect()
 }
 
 fn manifest_name(manifest: &str, section: &str) -> Option<String> {
@@ -95,7 +111,8 @@ mod tests {
         assert_eq!(calls("pub const CALLS: &[&str] = &[];\n"), Some(BTreeSet::new()));
         assert_eq!(calls("//! Step.\n"), None);
         let main = "let x = settings.required(\"RP_ID\")?; settings.parsed(\n  \"FORMAT\", \"what\")?; Frame::from_settings(&settings)?";
-        assert_eq!(variables(main), BTreeSet::from(["RP_ID", "FORMAT", "ORIGINS"].map(str::to_owned)));
+        let read = ["RP_ID", "FORMAT", "EDGE", "ORIGINS", "ORIGIN_SECRET"];
+        assert_eq!(variables(main), BTreeSet::from(read.map(str::to_owned)));
         let manifest = "[package]\nname = \"a-b\"\n\n[[bin]]\nname = \"c\"\n";
         assert_eq!(manifest_name(manifest, "[package]").as_deref(), Some("a-b"));
         assert_eq!(manifest_name(manifest, "[[bin]]").as_deref(), Some("c"));

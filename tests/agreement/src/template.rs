@@ -25,6 +25,12 @@ pub struct Template {
     pub topics: BTreeMap<String, Option<String>>,
     /// The queues that a topic may send to, each with the topic.
     pub queues_of_topics: BTreeSet<(String, String)>,
+    /// Every resource as it stands, by logical id.
+    pub resources: BTreeMap<String, Value>,
+    /// What all functions have in common.
+    pub globals: Value,
+    /// The names of the parameters.
+    pub parameters: BTreeSet<String>,
 }
 
 /// A function of the template.
@@ -60,21 +66,34 @@ pub struct Statement {
     pub policy: String,
     pub sid: String,
     pub grants: BTreeSet<Grant>,
-    /// The keys that its conditions test.
-    pub conditions: BTreeSet<String>,
-    /// The partition keys that it is limited to: a `*` at the end stands for the rest.
-    pub leading_keys: BTreeSet<String>,
+    /// What its conditions test, by the condition key.
+    pub conditions: BTreeMap<String, Test>,
+}
+
+/// One condition of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Test {
+    /// IAM's operator: `StringEquals`.
+    pub operator: String,
+    pub values: BTreeSet<String>,
 }
 
 impl Statement {
+    /// The partition keys that it is limited to: a `*` at the end stands for the rest.
+    #[must_use]
+    pub fn leading_keys(&self) -> BTreeSet<&str> {
+        let tested = self.conditions.get("dynamodb:LeadingKeys").map(|test| &test.values);
+        tested.into_iter().flatten().map(String::as_str).collect()
+    }
+
     /// Whether it allows a call, as `CALLS` writes it, on the partition of `key`.
     #[must_use]
     pub fn allows(&self, call: &str, key: &str) -> bool {
-        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+        let fits = |pattern: &str| match pattern.strip_suffix('*') {
             Some(prefix) => key.starts_with(prefix),
             None => key == pattern,
         };
-        self.grants.iter().any(|grant| grant.to_string() == call) && self.leading_keys.iter().any(fits)
+        self.grants.iter().any(|grant| grant.to_string() == call) && self.leading_keys().into_iter().any(fits)
     }
 }
 
@@ -103,9 +122,13 @@ impl std::fmt::Display for Grant {
 #[serde(rename_all = "PascalCase")]
 struct Document {
     resources: BTreeMap<String, Resource>,
+    #[serde(default)]
+    globals: Value,
+    #[serde(default)]
+    parameters: BTreeMap<String, Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(rename_all = "PascalCase")]
 struct Resource {
     r#type: String,
@@ -147,6 +170,8 @@ struct EventSource {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct RoleProperties {
+    #[serde(default)]
+    assume_role_policy_document: Value,
     #[serde(default)]
     policies: Vec<Policy>,
     #[serde(default)]
@@ -224,7 +249,10 @@ impl Template {
 
     /// Reads a template's text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let document: Document = from_value(yaml::parse(text)?)?;
+        let whole = yaml::parse(text)?;
+        let resources = whole.get("Resources").cloned().unwrap_or_default();
+        let resources: BTreeMap<String, Value> = from_value(resources)?;
+        let document: Document = from_value(whole)?;
         let (mut functions, mut roles) = (BTreeMap::new(), BTreeMap::new());
         let (mut tables, mut key_grants) = (BTreeMap::new(), BTreeSet::new());
         let mut key_grants_through = BTreeSet::new();
@@ -238,7 +266,10 @@ impl Template {
                 }
                 "AWS::IAM::Role" => {
                     let role: RoleProperties = from_value(resource.properties).map_err(at)?;
-                    if !role.managed_policy_arns.is_empty() {
+                    // CodeDeploy's role is no function's.
+                    let of_lambda =
+                        role.assume_role_policy_document.to_string().contains("lambda.amazonaws.com");
+                    if of_lambda && !role.managed_policy_arns.is_empty() {
                         return Err(at("a managed policy, which no list in the code can match".to_owned()));
                     }
                     let statements = role.policies.into_iter().map(statements).collect::<Result<Vec<_>, _>>();
@@ -270,7 +301,18 @@ impl Template {
         for (role, statements) in apart {
             roles.entry(role).or_default().extend(statements);
         }
-        Ok(Self { functions, roles, tables, key_grants, key_grants_through, topics, queues_of_topics })
+        Ok(Self {
+            functions,
+            roles,
+            tables,
+            key_grants,
+            key_grants_through,
+            topics,
+            queues_of_topics,
+            resources,
+            globals: document.globals,
+            parameters: document.parameters.into_keys().collect(),
+        })
     }
 }
 
@@ -349,10 +391,23 @@ fn statement(policy: &str, raw: RawStatement) -> Result<Statement, String> {
             resources.iter().map(grant).collect::<Vec<_>>()
         })
         .collect();
-    let leading = raw.condition.values().filter_map(|tested| tested.get("dynamodb:LeadingKeys")?.as_array());
-    let leading_keys = leading.flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect();
-    let conditions = raw.condition.into_values().flat_map(BTreeMap::into_keys).collect();
-    Ok(Statement { policy: policy.to_owned(), sid: raw.sid, grants, conditions, leading_keys })
+    let conditions = conditions(&raw.condition);
+    Ok(Statement { policy: policy.to_owned(), sid: raw.sid, grants, conditions })
+}
+
+/// What a policy's `Condition` tests, by the condition key.
+pub(crate) fn conditions(raw: &BTreeMap<String, BTreeMap<String, Value>>) -> BTreeMap<String, Test> {
+    let mut tests = BTreeMap::new();
+    for (operator, tested) in raw {
+        for (key, value) in tested {
+            let values = match value {
+                Value::Array(values) => values.iter().map(reference).collect(),
+                one => [reference(one)].into(),
+            };
+            tests.insert(key.clone(), Test { operator: operator.clone(), values });
+        }
+    }
+    tests
 }
 
 fn grants_to_roles(key: &str, policy: PolicyDocument) -> Vec<(String, Grant)> {
@@ -410,7 +465,7 @@ fn sub(value: &Value) -> Option<&str> {
 /// What a reference names: `!Ref X` and `!GetAtt X.Arn` are `X`, `!GetAtt X.StreamArn` is `X/stream`,
 /// `!Sub "${X.Arn}/index/y"` is `X/y`, `!Sub "arn:…:identity/${X}"` is `X`; the account's phone numbers and pools are [`ORIGINATION`]. Anything
 /// else stands as it is, and so matches nothing.
-fn reference(value: &Value) -> String {
+pub(crate) fn reference(value: &Value) -> String {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     if let Some(id) = text("Ref") {
         return id.to_owned();

@@ -1,9 +1,11 @@
 //! The repository agrees with itself, and the check notices when it does not.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use agreement::{Grant, Repository, Route, disagreements};
+use agreement::{Grant, Repository, Route, Test, disagreements};
+use serde_json::{Value, json};
 
 #[expect(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
 static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
@@ -70,6 +72,149 @@ fn a_permission_without_need_is_noticed() {
     expect("RecoveryCodeKey: does not let RecoveryCodeDownloadRole kms:Decrypt", |copy| {
         copy.template.key_grants.retain(|(role, _)| role != "RecoveryCodeDownloadRole");
     });
+}
+
+/// What stands at `pointer` of a resource.
+#[track_caller]
+fn property<'r>(copy: &'r mut Repository, resource: &str, pointer: &str) -> &'r mut Value {
+    copy.template.resources.get_mut(resource).unwrap().pointer_mut(pointer).unwrap()
+}
+
+/// A condition that holds too often is as good as none.
+#[test]
+fn a_weak_condition_is_noticed() {
+    let weaken = |role: &str, sid: &str, key: &str, operator: &str, value: &str| {
+        let (role, sid, key) = (role.to_owned(), sid.to_owned(), key.to_owned());
+        let test = Test { operator: operator.to_owned(), values: [value.to_owned()].into() };
+        move |copy: &mut Repository| {
+            let statements = copy.template.roles.get_mut(&role).unwrap();
+            let statement = statements.iter_mut().find(|it| it.sid == sid).unwrap();
+            assert!(statement.conditions.insert(key, test).is_some());
+        }
+    };
+    let leading = "dynamodb:LeadingKeys";
+    let too_wide = "SignOutRole: Session: dynamodb:DeleteItem Attempts is wider than it need be";
+    for (operator, value) in [
+        ("ForAllValues:StringLike", "*"),
+        ("ForAllValues:StringLike", "SESSION*"),
+        ("ForAllValues:StringLike", "NOSUCH#*"),
+        ("ForAllValues:StringLikeIfExists", "SESSION#*"),
+        ("StringLike", "SESSION#*"),
+    ] {
+        expect(too_wide, weaken("SignOutRole", "Session", leading, operator, value));
+    }
+    let purpose = "kms:EncryptionContext:purpose";
+    let too_wide = "SessionTokenRole: OpenTokenKeys: kms:Decrypt TokenKey is wider than it need be";
+    for (operator, value) in
+        [("StringLike", "token"), ("StringEquals", "keyring"), ("StringEqualsIfExists", "token")]
+    {
+        expect(too_wide, weaken("SessionTokenRole", "OpenTokenKeys", purpose, operator, value));
+    }
+    expect("SignOutRole: Session: dynamodb:Scan Attempts is wider than it need be", |copy| {
+        let statements = copy.template.roles.get_mut("SignOutRole").unwrap();
+        let statement = statements.iter_mut().find(|it| it.sid == "Session").unwrap();
+        statement
+            .grants
+            .insert(Grant { action: "dynamodb:Scan".to_owned(), resource: "Attempts".to_owned() });
+    });
+}
+
+#[test]
+fn a_key_that_serves_for_anything_is_noticed() {
+    expect("TokenKey: Use lets the key be used for anything", |copy| {
+        *property(copy, "TokenKey", "/Properties/KeyPolicy/Statement/1/Condition") = json!({});
+    });
+    expect("TokenKey: Administer lets the key be used for anything", |copy| {
+        *property(copy, "TokenKey", "/Properties/KeyPolicy/Statement/0/Action") = "kms:*".into();
+    });
+    expect("OperationsKey: Logs lets the key be used for anything", |copy| {
+        *property(copy, "OperationsKey", "/Properties/KeyPolicy/Statement/1/Condition") = json!({});
+    });
+    expect("KeyringKey: does not rotate", |copy| {
+        *property(copy, "KeyringKey", "/Properties/EnableKeyRotation") = false.into();
+    });
+}
+
+#[test]
+fn a_route_without_a_limit_of_its_own_is_noticed() {
+    let settings = "/Properties/RouteSettings";
+    expect(
+        "POST /v1/sign-in/password: in the routes that guess, send or hash, not in RouteSettings",
+        |copy| {
+            property(copy, "Api", settings)
+                .as_object_mut()
+                .unwrap()
+                .remove("POST /v1/sign-in/password")
+                .unwrap();
+        },
+    );
+    expect("POST /v1/nowhere: in RouteSettings, not in the routes that guess, send or hash", |copy| {
+        property(copy, "Api", settings)["POST /v1/nowhere"] = json!({});
+    });
+    expect("POST /v1/account/phones: sends, and is not limited by SendRequestsPerSecond", |copy| {
+        property(copy, "Api", settings)["POST /v1/account/phones"]["ThrottlingRateLimit"] =
+            json!({"Ref": "GuessesPerSecond"});
+    });
+    expect("VoiceCall: ReservedConcurrentExecutions is not that of Some(\"SenderConcurrency\")", |copy| {
+        *property(copy, "VoiceCall", "/Properties/ReservedConcurrentExecutions") = Value::Null;
+    });
+}
+
+/// A date that is moved, and reaches no function.
+#[test]
+fn a_setting_that_is_not_published_is_noticed() {
+    expect("Policy: another SetUpRequiredFrom would not be published: it is not in Settings", |copy| {
+        let content = property(copy, "Settings", "/Properties/Content/Fn::Sub");
+        *content = content.as_str().unwrap().replace("${SetUpRequiredFrom}", "").into();
+    });
+    expect("Policy: no new version with other settings", |copy| {
+        *property(copy, "Policy", "/Properties/VersionDescription") = "the first".into();
+    });
+    expect("NoAlarm: undoes deployments, and is no alarm", |copy| {
+        let alarms =
+            copy.template.globals.pointer_mut("/Function/DeploymentPreference/Alarms/Fn::If/1").unwrap();
+        alarms.as_array_mut().unwrap().push(json!({"Ref": "NoAlarm"}));
+    });
+}
+
+#[test]
+fn an_alarm_that_nobody_understands_is_noticed() {
+    expect("SendSurgeAlarm: in the alarms, not in RUNBOOK.md", |copy| {
+        copy.runbook.remove("SendSurgeAlarm").unwrap();
+    });
+    expect("GoneAlarm: in RUNBOOK.md, not in the alarms", |copy| {
+        copy.runbook.insert("GoneAlarm".to_owned(), String::new());
+    });
+    expect("RUNBOOK.md: SendSurgeAlarm: no **Do.**", |copy| {
+        let entry = copy.runbook.get_mut("SendSurgeAlarm").unwrap();
+        *entry = entry.replace("**Do.**", "");
+    });
+    expect("SendSurgeAlarm: AlarmActions tells nobody", |copy| {
+        *property(copy, "SendSurgeAlarm", "/Properties/AlarmActions") = json!([]);
+    });
+    expect("SendSurgeAlarm: does not say where in the runbook it stands", |copy| {
+        *property(copy, "SendSurgeAlarm", "/Properties/AlarmDescription") = "Codes go out.".into();
+    });
+}
+
+#[test]
+fn a_log_that_is_kept_for_ever_is_noticed() {
+    expect("SignOutLog: is kept for ever or without a key", |copy| {
+        *property(copy, "SignOutLog", "/Properties/KmsKeyId") = Value::Null;
+    });
+}
+
+/// The one text of the template that is JSON within YAML: `CloudFormation` takes it with whatever is wrong in it.
+#[test]
+fn the_dashboard_is_json() {
+    let dashboard =
+        REPOSITORY.template.resources["Dashboard"].pointer("/Properties/DashboardBody/Fn::Sub").unwrap();
+    let body: Value = serde_json::from_str(dashboard.as_str().unwrap()).unwrap();
+    let widgets = body["widgets"].as_array().unwrap();
+    let places: BTreeSet<_> =
+        widgets.iter().map(|widget| (widget["x"].as_u64(), widget["y"].as_u64())).collect();
+    assert_eq!(places.len(), widgets.len(), "two widgets in one place");
+    assert!(widgets.len() > 15, "{} widgets", widgets.len());
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct Deployment {
 }
 
 /// The parameters, and the tables' names.
-const PARAMETERS: [(&str, &str); 22] = [
+const PARAMETERS: [(&str, &str); 24] = [
     ("RpId", "portal.example"),
     ("RpName", "Provider portal"),
     ("Origins", "https://id.portal.example"),
@@ -56,6 +56,8 @@ const PARAMETERS: [(&str, &str); 22] = [
     ("EmailIdentity", "mail.portal.example"),
     ("SendsPerHour", "2000"),
     ("SendsPerCountryHour", "1000"),
+    ("Edge", "off"),
+    ("OriginSecret", ""),
     ("Accounts", "accounts"),
     ("Attempts", "attempts"),
 ];
