@@ -27,6 +27,7 @@ pub mod one_time_code;
 pub mod passkey;
 pub mod phone_number;
 pub mod policy;
+pub mod readiness;
 pub mod recovery_code;
 pub mod send_limit;
 pub mod session;

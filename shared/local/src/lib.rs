@@ -18,13 +18,15 @@ mod gateway;
 mod meter;
 mod notices;
 mod options;
+mod readiness;
 mod run;
 mod seed;
 mod template;
 mod toll;
 
 pub use meter::{Meter, Spent};
-pub use options::Options;
+pub use options::{Command, CommandLine, Options};
+pub use readiness::{NoReport, ReadinessOptions, Report};
 pub use run::{LocalRun, NotStarted};
 pub use seed::{EMAIL as SEEDED_EMAIL, PASSWORD as SEEDED_PASSWORD, USERNAME as SEEDED_USERNAME};
 pub use template::{Route, Template};

@@ -1,26 +1,48 @@
-//! `cargo run`: the local run, from the command line.
+//! `cargo run`: the local run, from the command line; and what operations ask of a deployment.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use postern_local::{LocalRun, Options, SEEDED_EMAIL, SEEDED_PASSWORD, SEEDED_USERNAME};
+use postern_local::{
+    Command, CommandLine, LocalRun, Options, ReadinessOptions, SEEDED_EMAIL, SEEDED_PASSWORD, SEEDED_USERNAME,
+};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
+    let CommandLine { run, command } = CommandLine::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
-    match LocalRun::start(&options).await {
+    match command {
+        None => serve(&run).await,
+        Some(Command::Readiness(options)) => report(&options).await,
+    }
+}
+
+async fn serve(options: &Options) -> ExitCode {
+    match LocalRun::start(options).await {
         Ok(run) => {
-            let shown = greet(&run, &options);
+            let shown = greet(&run, options);
             stop_signal().await;
             run.stop().await;
             if shown.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(reason) => {
             let _ = writeln!(std::io::stderr(), "Postern did not start.\n{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn report(options: &ReadinessOptions) -> ExitCode {
+    match options.report().await {
+        Ok(report) => match std::io::stdout().lock().write_all(report.text().as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        Err(reason) => {
+            let _ = writeln!(std::io::stderr(), "There is no report.\n{reason}");
             ExitCode::FAILURE
         }
     }

@@ -2,12 +2,29 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use postern_domain::recovery_code::Format;
 
+use crate::readiness::ReadinessOptions;
+
 /// Runs all of Postern on this machine, for trying it out and for tests.
-#[derive(Debug, Clone, Default, Parser)]
-#[command(name = "postern", version)]
+#[derive(Debug, Clone, Parser)]
+#[command(name = "postern", version, args_conflicts_with_subcommands = true)]
+pub struct CommandLine {
+    #[command(flatten)]
+    pub run: Options,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program does beside the local run.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    Readiness(ReadinessOptions),
+}
+
+/// The local run's flags.
+#[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of a command line")]
 pub struct Options {
     /// The port on 127.0.0.1. 0 takes a free one.

@@ -234,9 +234,23 @@ async fn bind(port: u16) -> Result<TcpListener, NotStarted> {
     })
 }
 
+/// The embedded tables, in the data folder.
+const TABLES: &str = "tables.sqlite3";
+
 struct Files {
     keys: PathBuf,
     tables: PathBuf,
+}
+
+/// Opens the tables that a local run kept in `folder`, for this process alone: as long as the file is held.
+pub(crate) async fn open_tables(folder: &Path) -> Result<(Engine, File), NotStarted> {
+    let unusable = |cause: String| NotStarted::Folder { folder: folder.to_owned(), cause };
+    if !folder.join(TABLES).is_file() {
+        return Err(unusable("no local run kept accounts there".to_owned()));
+    }
+    let (lock, files) = open_folder(folder, false)?;
+    let engine = Engine::start(&files.tables, &Toll::default()).await.map_err(unusable)?;
+    Ok((engine, lock))
 }
 
 /// Opens the data folder for this process alone.
@@ -249,10 +263,10 @@ fn open_folder(folder: &Path, fresh: bool) -> Result<(File, Files), NotStarted> 
         TryLockError::WouldBlock => NotStarted::FolderInUse { folder: folder.to_owned() },
         TryLockError::Error(error) => unusable(error),
     })?;
-    let files = Files { keys: folder.join("keys"), tables: folder.join("tables.sqlite3") };
+    let files = Files { keys: folder.join("keys"), tables: folder.join(TABLES) };
     if fresh {
         // Only what the local run itself keeps: the folder may hold more.
-        for name in ["keys", "tables.sqlite3", "tables.sqlite3-wal", "tables.sqlite3-shm"] {
+        for name in ["keys", TABLES, "tables.sqlite3-wal", "tables.sqlite3-shm"] {
             match fs::remove_file(folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
                 Ok(()) | Err(_) => {}

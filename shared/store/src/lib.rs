@@ -28,6 +28,7 @@ pub mod schema;
 mod sends;
 mod sessions;
 mod sign_in;
+mod survey;
 mod telling;
 mod transaction;
 
@@ -49,6 +50,7 @@ pub use registration::{Registered, Registration};
 pub use sends::{DeploymentLimits, NotNow, PhonesOf, Sending, SignInCode, resend_at};
 pub use sessions::Caller;
 pub use sign_in::{Beginning, PasskeySignIn, Proof, Proven, Secret};
+pub use survey::{Survey, Surveyed};
 
 use aws_sdk_dynamodb::Client;
 

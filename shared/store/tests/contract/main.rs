@@ -31,4 +31,5 @@ mod redeeming;
 mod sends;
 mod service;
 mod sessions;
+mod survey;
 mod tables;

@@ -23,6 +23,8 @@ mod notices;
 mod password;
 mod phone;
 mod policy;
+
+mod readiness;
 mod recovery;
 mod registration;
 mod rules;
