@@ -60,13 +60,14 @@ fn greet(run: &LocalRun, options: &Options) -> std::io::Result<()> {
     } else {
         String::new()
     };
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
+    // In one piece: whoever reads the address may read the rest.
+    let greeting = format!(
         "Postern is up.\n\n  Open       {origin}\n  Register   {origin}/register\n  Messages   {origin}/dev/messages.html{seeded}\n\n  \
-         Data is kept in {} (--fresh forgets it).{limits}\n  Ctrl-C stops it.\n",
+         Data is kept in {} (--fresh forgets it).{limits}\n  Ctrl-C stops it.\n\n",
         options.data.display()
-    )?;
+    );
+    let mut out = std::io::stdout().lock();
+    out.write_all(greeting.as_bytes())?;
     out.flush()
 }
 

@@ -220,10 +220,7 @@ fn words(what: What) -> Option<[(&'static str, &'static str); 2]> {
         ],
         What::AuthenticatorAdded => [
             ("An authenticator app was added", "An authenticator app was added to your account"),
-            (
-                "Se añadió una aplicación de autenticación",
-                "Se añadió una aplicación de autenticación a su cuenta",
-            ),
+            ("Hay una app autenticadora nueva", "Se añadió una app autenticadora a su cuenta"),
         ],
         What::AuthenticatorReplaced => [
             (
@@ -231,16 +228,13 @@ fn words(what: What) -> Option<[(&'static str, &'static str); 2]> {
                 "Another authenticator app took the place of the one before in your account",
             ),
             (
-                "Se sustituyó su aplicación de autenticación",
-                "Otra aplicación de autenticación ocupa el lugar de la anterior en su cuenta",
+                "Hay otra app autenticadora en su cuenta",
+                "Otra app autenticadora ocupa el lugar de la anterior en su cuenta",
             ),
         ],
         What::AuthenticatorRemoved => [
             ("Your authenticator app was removed", "The authenticator app was removed from your account"),
-            (
-                "Se quitó su aplicación de autenticación",
-                "Se quitó de su cuenta la aplicación de autenticación",
-            ),
+            ("Se ha quitado su app autenticadora", "Se quitó de su cuenta la app autenticadora"),
         ],
         What::AuthenticatorLocked => [
             (
@@ -249,7 +243,7 @@ fn words(what: What) -> Option<[(&'static str, &'static str); 2]> {
             ),
             (
                 "Claves equivocadas",
-                "Se pararon por un tiempo las entradas a su cuenta con claves de la aplicación de autenticación, tras cinco equivocadas",
+                "Se pararon por un tiempo las entradas a su cuenta con claves de la app autenticadora, tras cinco equivocadas",
             ),
         ],
         What::AuthenticatorDisabled => [
@@ -258,8 +252,8 @@ fn words(what: What) -> Option<[(&'static str, &'static str); 2]> {
                 "The authenticator app was disabled for your account after a hundred wrong codes, and has to be set up anew",
             ),
             (
-                "Su aplicación de autenticación ya no vale",
-                "La aplicación de autenticación dejó de valer para su cuenta tras cien claves equivocadas; hay que volver a configurarla",
+                "Su app autenticadora ya no vale",
+                "La app autenticadora dejó de valer para su cuenta tras cien claves equivocadas; hay que volver a configurarla",
             ),
         ],
         What::AccountRegistered | What::SignedIn | What::SessionEnded => return None,
