@@ -86,15 +86,15 @@ fn keys(repository: &Repository, found: &mut Vec<String>) {
                     test.operator == "StringEquals" && test.values == BTreeSet::from([value.to_owned()])
                 })
             };
-            let fenced = match PURPOSES.iter().find(|(purposeful, _)| purposeful == id) {
-                Some((_, purpose)) => uses_for(&tests, *purpose, repository),
-                None => {
-                    let through = is_exactly("kms:CallerAccount", "AWS::AccountId")
-                        && tests.contains_key("kms:ViaService");
-                    through
-                        || is_exactly("aws:SourceAccount", "AWS::AccountId")
-                        || tests.contains_key("kms:EncryptionContext:aws:logs:arn")
-                }
+            let purpose = PURPOSES.iter().find(|(purposeful, _)| purposeful == id);
+            let fenced = if let Some((_, purpose)) = purpose {
+                uses_for(&tests, *purpose, repository)
+            } else {
+                let through =
+                    is_exactly("kms:CallerAccount", "AWS::AccountId") && tests.contains_key("kms:ViaService");
+                through
+                    || is_exactly("aws:SourceAccount", "AWS::AccountId")
+                    || tests.contains_key("kms:EncryptionContext:aws:logs:arn")
             };
             let uses =
                 ["Decrypt", "Encrypt", "GenerateDataKey", "GenerateMac", "ReEncrypt", "Sign", "CreateGrant"];
