@@ -183,6 +183,12 @@ fn releases(repository: &Repository, found: &mut Vec<String>) {
     if template.globals.pointer("/Function/AutoPublishAlias").and_then(Value::as_str) != Some("live") {
         found.push("the functions have no alias".to_owned());
     }
+    // Lambda publishes no version of what has not changed.
+    if template.globals.pointer("/Function/Environment/Variables/SETTINGS").map(reference).as_deref()
+        != Some("Settings")
+    {
+        found.push("the functions do not change with the settings".to_owned());
+    }
     let content = template.resources.get("Settings").and_then(|it| it.pointer("/Properties/Content/Fn::Sub"));
     let content = content.and_then(Value::as_str).unwrap_or_default();
     for (id, function) in &template.functions {

@@ -75,6 +75,7 @@ fn a_permission_without_need_is_noticed() {
 }
 
 /// What stands at `pointer` of a resource.
+#[expect(clippy::unwrap_used, reason = "a test that cannot break what it wants to break fails")]
 #[track_caller]
 fn property<'r>(copy: &'r mut Repository, resource: &str, pointer: &str) -> &'r mut Value {
     copy.template.resources.get_mut(resource).unwrap().pointer_mut(pointer).unwrap()
@@ -169,6 +170,9 @@ fn a_setting_that_is_not_published_is_noticed() {
     });
     expect("Policy: no new version with other settings", |copy| {
         *property(copy, "Policy", "/Properties/VersionDescription") = "the first".into();
+    });
+    expect("the functions do not change with the settings", |copy| {
+        *copy.template.globals.pointer_mut("/Function/Environment").unwrap() = Value::Null;
     });
     expect("NoAlarm: undoes deployments, and is no alarm", |copy| {
         let alarms =
