@@ -29,6 +29,7 @@ const PARTS: [&str; 3] = ["**Means.**", "**Look.**", "**Do.**"];
 /// Everything of this module.
 pub fn protection(repository: &Repository, found: &mut Vec<String>) {
     keys(repository, found);
+    transactions(repository, found);
     routes(repository, found);
     concurrency(repository, found);
     releases(repository, found);
@@ -109,6 +110,21 @@ fn keys(repository: &Repository, found: &mut Vec<String>) {
         let symmetric = key.pointer("/Properties/KeySpec").is_none();
         if symmetric && key.pointer("/Properties/EnableKeyRotation") != Some(&Value::Bool(true)) {
             found.push(format!("{id}: does not rotate"));
+        }
+    }
+}
+
+/// One statement allows an action of a table for all the partitions that a role may use it on. A transaction names several, and
+/// `ForAllValues` holds of each only where one statement lists them all, however IAM puts the keys of a transaction together.
+fn transactions(repository: &Repository, found: &mut Vec<String>) {
+    for (role, statements) in &repository.template.roles {
+        let mut allowed = BTreeSet::new();
+        let keyed = statements.iter().filter(|statement| !statement.leading_keys().is_empty());
+        for grant in keyed.flat_map(|statement| &statement.grants) {
+            // A query names one partition.
+            if grant.action != "dynamodb:Query" && !allowed.insert(grant) {
+                found.push(format!("{role}: {grant} stands in two statements"));
+            }
         }
     }
 }

@@ -120,6 +120,20 @@ fn a_weak_condition_is_noticed() {
     });
 }
 
+/// Half of a transaction would be allowed by each.
+#[test]
+fn a_split_transaction_is_noticed() {
+    expect("PhoneConfirmRole: dynamodb:UpdateItem Accounts stands in two statements", |copy| {
+        let statements = copy.template.roles.get_mut("PhoneConfirmRole").unwrap();
+        let both = statements.iter_mut().find(|it| it.sid == "AccountAndName").unwrap();
+        let keys = &mut both.conditions.get_mut("dynamodb:LeadingKeys").unwrap().values;
+        assert!(keys.remove("NAME#*"));
+        let mut name = both.clone();
+        name.conditions.get_mut("dynamodb:LeadingKeys").unwrap().values = ["NAME#*".to_owned()].into();
+        statements.push(name);
+    });
+}
+
 #[test]
 fn a_key_that_serves_for_anything_is_noticed() {
     expect("TokenKey: Use lets the key be used for anything", |copy| {
