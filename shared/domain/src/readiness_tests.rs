@@ -6,7 +6,9 @@ const NOW: &str = "2025-02-01T00:00:00Z";
 
 fn of(accounts: &[Account]) -> Readiness {
     let mut readiness = Readiness::default();
-    accounts.iter().for_each(|account| readiness.count(account, instant(NOW)));
+    for account in accounts {
+        readiness.count(account, instant(NOW));
+    }
     readiness
 }
 
@@ -72,7 +74,7 @@ proptest::proptest! {
     fn the_parts_add_up(accounts in proptest::collection::vec(any_account(), 0..40)) {
         let readiness = of(&accounts);
         let sum = |names: &[&str]| names.iter().map(|name| measure(&readiness, name)).sum::<u64>();
-        proptest::prop_assert_eq!(readiness.accounts, accounts.len() as u64);
+        proptest::prop_assert_eq!(readiness.accounts, u64::try_from(accounts.len()).unwrap());
         let day = ["ready", "only_set_up_missing", "only_code_missing", "both_missing"];
         proptest::prop_assert_eq!(sum(&day), readiness.accounts);
         let code = ["code_downloaded", "code_not_downloaded", "code_never_issued"];

@@ -81,15 +81,12 @@ impl ReadinessOptions {
     ///
     /// Where the table or the folder cannot be read, and where a file cannot be written.
     pub async fn report(&self) -> Result<Report, NoReport> {
-        let report = match &self.table {
-            Some(table) => {
-                let aws = postern_aws::config(&Settings::from_env())?;
-                self.survey(postern_store::client((&aws).into()), table).await?
-            }
-            None => {
-                let (engine, _lock) = run::open_tables(&self.data).await?;
-                self.survey(engine.client.clone(), crate::engine::ACCOUNTS).await?
-            }
+        let report = if let Some(table) = &self.table {
+            let aws = postern_aws::config(&Settings::from_env())?;
+            self.survey(postern_store::client((&aws).into()), table).await?
+        } else {
+            let (engine, _lock) = run::open_tables(&self.data).await?;
+            self.survey(engine.client.clone(), crate::engine::ACCOUNTS).await?
         };
         if let Some(file) = &self.csv {
             write(file, &report.csv())?;
@@ -117,10 +114,10 @@ impl ReadinessOptions {
             capacity: 0.0,
         };
         // A page a second, of as many items as a second may read.
-        let mut pace = interval(Duration::from_secs(1));
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            pace.tick().await;
+            seconds.tick().await;
             let Some(page) = survey.next(self.items_per_second).await? else { break };
             page.accounts.iter().for_each(|account| report.readiness.count(account, at));
             report.items = report.items.saturating_add(page.items);
