@@ -276,7 +276,7 @@ mod tests {
     use super::*;
     use crate::wording::tests::septets;
 
-    const EVERY: [What; 22] = [
+    const EVERY: [What; 27] = [
         What::AccountRegistered,
         What::SignedIn,
         What::PasskeyAdded,

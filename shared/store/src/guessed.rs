@@ -266,7 +266,7 @@ pub fn open_at(now: Timestamp) -> Expression {
 /// As far as this record knows, `sign_in` has not ended.
 fn unused(which: Guessed, sign_in: &SignInId) -> Expression {
     match which {
-        Guessed::Password | Guessed::Phone => {
+        Guessed::Password | Guessed::Phone | Guessed::RecoveryCode | Guessed::Email => {
             Expression::new(format!("attribute_not_exists({}.used)", code_attribute(sign_in)), [])
         }
         Guessed::Authenticator => Expression::new(
@@ -278,7 +278,7 @@ fn unused(which: Guessed, sign_in: &SignInId) -> Expression {
 
 fn is_used(which: Guessed, sign_in: &SignInId, item: &Item) -> bool {
     match which {
-        Guessed::Password | Guessed::Phone => {
+        Guessed::Password | Guessed::Phone | Guessed::RecoveryCode | Guessed::Email => {
             let code = item.get(&code_attribute(sign_in)).and_then(|code| code.as_m().ok());
             code.is_some_and(|code| code.contains_key("used"))
         }

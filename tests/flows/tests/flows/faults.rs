@@ -483,7 +483,7 @@ impl Step {
         }
         let sent = run.post(&path("send"), &name).send().await.expect(202).json();
         let code = run.code_by_email(&person.email).await;
-        let code = if self == Self::EmailVerify { code } else { another(&code) };
+        let code = if self == Self::EmailVerify { code } else { flows::another_code(&code) };
         (Method::POST, path("verify"), Some(json!({ "recovery": sent["recovery"], "code": code })))
     }
 
