@@ -5,6 +5,7 @@
 
 mod clock;
 mod cookies;
+mod counts;
 mod json;
 mod problem;
 mod reply;
@@ -19,7 +20,7 @@ pub use cookies::{SESSION_COOKIE, SessionToken};
 pub use problem::{Cause, Problem};
 pub use reply::Reply;
 pub use request::{LARGEST_BODY, Request};
-pub use serve::{BoxFuture, Frame, init_logging, serve};
+pub use serve::{BoxFuture, Frame, Runs, init_logging, serve};
 pub use settings::{InvalidSetting, Settings};
 
 pub use http::{HeaderName, StatusCode};

@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, Response};
 use postern_codes::{Codes, EmailCodes};
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::Format;
-use postern_http::{Clock, Frame};
+use postern_http::{Clock, Frame, Runs};
 use postern_keys::{KeyService, Random};
 use postern_messages::{Outbox, Subscriber};
 use postern_passkeys::Ceremonies;
@@ -34,7 +34,7 @@ pub struct Parts {
     pub ceremonies: Ceremonies,
     pub policy: Policy,
     /// What people call the deployment.
-    pub portal: String,
+    pub portal: &'static str,
     pub issuer: String,
     pub audience: String,
     pub format: Format,
@@ -47,8 +47,6 @@ pub struct Parts {
     pub recoveries: Option<u64>,
     /// Whether a recovery code needs another proof beside it.
     pub second_proof: bool,
-    /// What people call the portal.
-    pub portal: &'static str,
 }
 
 /// Wraps a step and its dependencies as a [`Function`].
@@ -135,7 +133,7 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                     store: store.clone(),
                     keyring: keyring.clone(),
                     policy,
-                    issuer: parts.portal.clone(),
+                    issuer: parts.portal.to_owned(),
                     random: random.clone(),
                 }
             ),
@@ -485,17 +483,23 @@ pub fn voice_call(parts: &Parts) -> Subscriber {
         words: parts.codes.words.clone(),
         random: Random::system(),
     });
+    let runs = Arc::new(runs(parts, "voice-call"));
     Arc::new(move |call| {
-        let deps = Arc::clone(&deps);
+        let (deps, runs) = (Arc::clone(&deps), Arc::clone(&runs));
         Box::pin(async move {
             for _ in 0..DELIVERIES {
                 let Ok(delivery) = voice_call::Delivery::of(&call) else { return };
-                if voice_call::handle(&deps, delivery).await.is_ok() {
+                if runs.counting(voice_call::handle(&deps, delivery)).await.is_ok() {
                     return;
                 }
             }
         })
     })
+}
+
+/// Counts the runs of a function that no request starts.
+pub fn runs(parts: &Parts, function: &'static str) -> Runs {
+    Runs::warm(function, parts.frame.metrics.clone(), parts.clock.clone())
 }
 
 /// How often Lambda hands out what fails: once, and two retries.

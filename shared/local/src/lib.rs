@@ -16,6 +16,7 @@ mod engine;
 mod functions;
 mod gateway;
 mod meter;
+mod metrics;
 mod notices;
 mod options;
 mod run;
@@ -24,6 +25,7 @@ mod template;
 mod toll;
 
 pub use meter::{Meter, Spent};
+pub use metrics::MetricLines;
 pub use options::Options;
 pub use run::{LocalRun, NotStarted};
 pub use seed::{EMAIL as SEEDED_EMAIL, PASSWORD as SEEDED_PASSWORD, USERNAME as SEEDED_USERNAME};

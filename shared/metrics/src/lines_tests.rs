@@ -4,8 +4,7 @@ use super::*;
 use crate::metric::{Channel, Country, Kind, Method, Metric, Outcome, Sent, Service};
 
 fn written(metrics: &[Metric], request_id: Option<&str>) -> Vec<Value> {
-    let mut tally = Tally::default();
-    metrics.iter().for_each(|metric| tally.add(*metric));
+    let tally: Tally = metrics.iter().copied().collect();
     let written = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&written);
     let metrics = Metrics::to(move |line| kept.lock().unwrap().push(line));

@@ -6,18 +6,37 @@ use postern_domain::account;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     /// A step of a sign-in, by what was proven or was to be.
-    SignIns { method: Method, outcome: Outcome },
+    SignIns {
+        method: Method,
+        outcome: Outcome,
+    },
     /// A wrong guess that locked, for the first time in a row or for longer; also of a name that nobody has.
-    Locks { method: Method },
+    Locks {
+        method: Method,
+    },
     /// The wrong guess that disabled: a hundred in a row.
-    Disablings { method: Method },
+    Disablings {
+        method: Method,
+    },
     /// A text, a call or an email that was asked of AWS.
-    Sends { channel: Channel, country: Country, outcome: Sent },
-    Recoveries { way: Way, outcome: Outcome },
+    Sends {
+        channel: Channel,
+        country: Country,
+        outcome: Sent,
+    },
+    Recoveries {
+        way: Way,
+        outcome: Outcome,
+    },
     /// An answer of the 400s. What failed on our side is among [`Metric::AwsErrors`].
-    Refusals { code: &'static str },
+    Refusals {
+        code: &'static str,
+    },
     /// A call that failed after the SDK's own retries.
-    AwsErrors { service: Service, kind: Kind },
+    AwsErrors {
+        service: Service,
+        kind: Kind,
+    },
     /// The first run of an instance.
     ColdStarts,
 }

@@ -32,8 +32,23 @@ impl Tally {
             .await
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn counts(&self) -> &[(Metric, u64)] {
         &self.0
+    }
+}
+
+impl FromIterator<Metric> for Tally {
+    fn from_iter<I: IntoIterator<Item = Metric>>(metrics: I) -> Self {
+        let mut tally = Self::default();
+        for metric in metrics {
+            tally.add(metric);
+        }
+        tally
     }
 }
 

@@ -190,11 +190,7 @@ impl<C: Copy> Transaction<C> {
         // Cancelled for another reason, too: a throttled partition, or a conflict that outlasted the retries.
         // Then not every condition was looked at, and which of them failed is half the truth.
         let whole = reasons.iter().all(|reason| is(reason, CONDITION_FAILED) || is(reason, "None"));
-        if failed.is_empty() || !whole {
-            Err(StoreError::unavailable("TransactWriteItems", &error))
-        } else {
-            Ok(failed)
-        }
+        if failed.is_empty() || !whole { Err(StoreError::cancelled(&error, reasons)) } else { Ok(failed) }
     }
 }
 

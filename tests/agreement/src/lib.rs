@@ -8,6 +8,7 @@ mod events;
 mod openapi;
 mod sources;
 mod template;
+mod watched;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use events::Event;
 pub use openapi::{Answer, OpenApi, Operation};
 pub use sources::Source;
 pub use template::{Function, Grant, PHONE_NUMBERS, Statement, Template};
+pub use watched::Watched;
 
 /// Everything that must agree.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::watched::{Watched, watched};
 use crate::{Route, Unreadable, read_text, yaml};
 
 /// What the template says, as far as the code must agree with it.
@@ -25,6 +26,8 @@ pub struct Template {
     pub topics: BTreeMap<String, Option<String>>,
     /// The queues that a topic may send to, each with the topic.
     pub queues_of_topics: BTreeSet<(String, String)>,
+    /// The metrics of our own that it watches.
+    pub watched: BTreeSet<Watched>,
 }
 
 /// A function of the template.
@@ -229,9 +232,10 @@ impl Template {
         let (mut tables, mut key_grants) = (BTreeMap::new(), BTreeSet::new());
         let mut key_grants_through = BTreeSet::new();
         let (mut topics, mut queues_of_topics) = (BTreeMap::new(), BTreeSet::new());
-        let mut apart = Vec::new();
+        let (mut apart, mut metrics) = (Vec::new(), BTreeSet::new());
         for (id, resource) in document.resources {
             let at = |reason: String| format!("{id}: {reason}");
+            metrics.extend(watched(&id, &resource.properties));
             match resource.r#type.as_str() {
                 "AWS::Serverless::Function" => {
                     functions.insert(id.clone(), function(resource).map_err(at)?);
@@ -270,7 +274,16 @@ impl Template {
         for (role, statements) in apart {
             roles.entry(role).or_default().extend(statements);
         }
-        Ok(Self { functions, roles, tables, key_grants, key_grants_through, topics, queues_of_topics })
+        Ok(Self {
+            functions,
+            roles,
+            tables,
+            key_grants,
+            key_grants_through,
+            topics,
+            queues_of_topics,
+            watched: metrics,
+        })
     }
 }
 
