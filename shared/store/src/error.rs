@@ -19,6 +19,9 @@ pub enum StoreError {
     /// A record cannot be read: somebody has to look.
     #[error("a record is corrupt: {0}")]
     Corrupt(&'static str),
+    /// A record has a form that a later release writes, and this one cannot read.
+    #[error("a record is of a later release: {what}, version {version}")]
+    Newer { what: &'static str, version: u32 },
 }
 
 impl StoreError {
@@ -27,7 +30,7 @@ impl StoreError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Conflict | Self::Unavailable { .. } => true,
-            Self::Corrupt(_) => false,
+            Self::Corrupt(_) | Self::Newer { .. } => false,
         }
     }
 
