@@ -6,7 +6,7 @@ use postern_domain::activity::{Event, What};
 use postern_domain::admission::Factor;
 use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
-use postern_http::{Clock, Problem, Reply, Request, StatusCode};
+use postern_http::{Clock, Problem, Reply, Request};
 use postern_keys::Random;
 use postern_store::{AuthenticatorRemoval, Store, decide_again};
 
@@ -39,14 +39,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     if account.methods.authenticator.is_none() {
         return Err(Problem::not_found());
     }
-    let left = account.without_authenticator().methods;
-    if deps.policy.would_break_set_up(account, &left, now) {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "would_break_set_up",
-            "Without the authenticator app the account would have no complete set-up. Add another method first.",
-        ));
-    }
+    deps.policy.may_become(account, &account.without_authenticator(), now)?;
 
     let event = Event {
         id: EventId::from_bytes(deps.random.fill()),

@@ -6,7 +6,7 @@ use postern_domain::activity::{Event, What};
 use postern_domain::admission::Factor;
 use postern_domain::id::{EventId, PasskeyId};
 use postern_domain::policy::Policy;
-use postern_http::{Clock, Problem, Reply, Request, StatusCode};
+use postern_http::{Clock, Problem, Reply, Request};
 use postern_keys::Random;
 use postern_store::{PasskeyRemoval, Store, decide_again};
 
@@ -39,16 +39,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     session.may_remove(&deps.policy, account, now)?;
     let id: Option<PasskeyId> = request.path_parameter("id").and_then(|id| id.parse().ok());
     let passkey = id.and_then(|id| account.passkey(&id)).ok_or_else(Problem::not_found)?;
-    let left = account.without_passkey(&passkey.id).methods;
-    if deps.policy.would_break_set_up(account, &left, now) {
-        let needed = deps.policy.action_needed(&account.with_methods(left), now);
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "would_break_set_up",
-            "Without this passkey the account would have no complete set-up. Add another method first.",
-        )
-        .with_action_needed(&needed));
-    }
+    deps.policy.may_become(account, &account.without_passkey(&passkey.id), now)?;
 
     let event = Event {
         id: EventId::from_bytes(deps.random.fill()),

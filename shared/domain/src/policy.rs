@@ -132,7 +132,28 @@ impl Policy {
         let locks_out = !account.methods.is_empty() && left.is_empty();
         locks_out || (breaks_set_up && self.set_up_is_required(now))
     }
+
+    /// Whether an account may become what it is `without` a method.
+    ///
+    /// # Errors
+    ///
+    /// With what to add first, where [`Self::would_break_set_up`] says that it may not.
+    pub fn may_become(
+        &self,
+        account: &Account,
+        without: &Account,
+        now: Timestamp,
+    ) -> Result<(), WouldBreakSetUp> {
+        if self.would_break_set_up(account, &without.methods, now) {
+            return Err(WouldBreakSetUp(self.action_needed(without, now)));
+        }
+        Ok(())
+    }
 }
+
+/// Without the method the account would have no complete set-up, or no method at all: what to add first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WouldBreakSetUp(pub Vec<ActionNeeded>);
 
 #[cfg(test)]
 #[path = "policy_tests.rs"]

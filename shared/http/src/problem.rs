@@ -7,7 +7,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use postern_domain::Timestamp;
 use postern_domain::guess::{Standing, whole_seconds};
-use postern_domain::policy::ActionNeeded;
+use postern_domain::policy::{ActionNeeded, WouldBreakSetUp};
 use postern_domain::session::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -240,6 +240,13 @@ impl From<Refusal> for Problem {
             Refusal::StepUpRequired => Self::step_up_required(),
             Refusal::SetUpRequired => Self::set_up_required(),
         }
+    }
+}
+
+impl From<WouldBreakSetUp> for Problem {
+    fn from(WouldBreakSetUp(needed): WouldBreakSetUp) -> Self {
+        let detail = "Without it the account would have no complete set-up. Add another method first.";
+        Self::new(StatusCode::CONFLICT, "would_break_set_up", detail).with_action_needed(&needed)
     }
 }
 

@@ -33,8 +33,6 @@ pub struct Parts {
     pub keys: Arc<dyn KeyService>,
     pub ceremonies: Ceremonies,
     pub policy: Policy,
-    /// What people call the deployment.
-    pub portal: &'static str,
     pub issuer: String,
     pub audience: String,
     pub format: Format,
@@ -47,6 +45,8 @@ pub struct Parts {
     pub recoveries: Option<u64>,
     /// Whether a recovery code needs another proof beside it.
     pub second_proof: bool,
+    /// What people call the portal.
+    pub portal: &'static str,
 }
 
 /// Wraps a step and its dependencies as a [`Function`].

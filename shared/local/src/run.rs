@@ -126,7 +126,6 @@ impl LocalRun {
             ceremonies: Ceremonies::new(RP_ID, PORTAL, vec![origin.clone()]).map_err(|e| broken(&e))?,
             policy: notice_of_2025()?,
             issuer: origin.clone(),
-            portal: PORTAL,
             audience: "portal".to_owned(),
             format: options.recovery_code_format,
             hasher: Hasher::new(Cost::default(), AT_ONCE),
@@ -143,6 +142,7 @@ impl LocalRun {
             outbox,
             recoveries: (!options.unlimited).then_some(RECOVERIES_PER_HOUR),
             second_proof: options.recovery_second_proof,
+            portal: PORTAL,
         };
 
         parts.outbox.on_voice_code(functions::voice_call(&parts));
