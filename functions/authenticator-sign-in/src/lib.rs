@@ -14,6 +14,7 @@ use postern_codes::Codes;
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
+use postern_metrics::{Method, count_wrong};
 use postern_sign_ins::{Answered, SignIn, SignIns};
 use postern_store::{Guess, OpenedKeyring, Secret};
 use serde::Deserialize;
@@ -71,6 +72,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let right = kept.as_ref().zip(step).filter(|(kept, step)| *step > kept.last_step);
     let Some((kept, step)) = right else {
         let account = kept.as_ref().map(|kept| &kept.account);
+        count_wrong(Method::Authenticator, guesses);
         let told = [What::AuthenticatorLocked, What::AuthenticatorDisabled];
         deps.sign_ins.note_wrong(&request, &sign_in.username, account, guesses, told, now).await?;
         return Err(Problem::wrong_credentials());

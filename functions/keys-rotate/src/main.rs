@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keys_rotate::{Deps, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use postern_http::{Clock, Settings, init_logging};
+use postern_http::{Clock, Runs, Settings, init_logging};
 use postern_keys::{Kms, KmsKeys, Random, kms_client};
 use postern_store::KeyRecords;
 use serde_json::Value;
@@ -23,7 +23,10 @@ async fn main() -> Result<(), Error> {
         keys: Arc::new(Kms::new(kms_client((&aws).into()), keys)),
         random: Random::system(),
     };
+    let runs = Runs::of(env!("CARGO_PKG_NAME"));
     // What started it does not matter: it does what is due.
-    lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| handle(deps).await.map_err(Error::from)))
-        .await
+    lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| {
+        runs.counting(handle(deps)).await.map_err(Error::from)
+    }))
+    .await
 }

@@ -1,7 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use http::StatusCode;
 use lambda_http::{Body, Response};
@@ -28,7 +27,7 @@ async fn get_with(path: &str, query: &str, headers: &[(&str, &str)]) -> Response
         event["queryStringParameters"] = json!({name: value});
     }
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let frame = Frame { origins: Arc::new(["https://id.example".to_owned()]), edge: Edge::Off };
+    let frame = Frame::uncounted(["https://id.example".to_owned()]);
     let deps = Deps { site: Site::embedded() };
     frame.answer(&deps, |deps, request| Box::pin(handle(deps, request)), request).await
 }

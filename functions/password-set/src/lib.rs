@@ -11,6 +11,7 @@ use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::{Keyring, Random};
+use postern_metrics::{Method, count_wrong};
 use postern_passwords::{Checked, Hasher, PasswordHash, TypedPassword, Weak, judge};
 use postern_store::{Caller, Counted, OpenedKeyring, PasswordChange, Races, Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
@@ -112,6 +113,7 @@ async fn knows_current(
             Ok(())
         }
         Checked::Wrong => {
+            count_wrong(Method::Password, guess.guesses);
             if let Some(what) = guess.guesses.told([What::PasswordLocked, What::PasswordDisabled]) {
                 deps.store.note(&event(deps, request, caller, what, now)).await?;
             }

@@ -9,6 +9,7 @@
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
+use postern_metrics::{Method, count_wrong};
 use postern_passwords::{Checked, Hasher, PasswordHash, TypedPassword};
 use postern_sign_ins::{Answered, SignIn, SignIns};
 use postern_store::{Guess, OpenedKeyring, Secret, StoreError};
@@ -63,6 +64,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let checked = checked.map_err(Problem::unavailable)?;
     let (Some(kept), Checked::Right | Checked::RightButOutdated) = (&kept, checked) else {
         let account = kept.as_ref().map(|kept| &kept.account);
+        count_wrong(Method::Password, guesses);
         let told = [What::PasswordLocked, What::PasswordDisabled];
         deps.sign_ins.note_wrong(&request, &sign_in.username, account, guesses, told, now).await?;
         return Err(Problem::wrong_credentials());

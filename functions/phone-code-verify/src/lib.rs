@@ -8,6 +8,7 @@ use postern_codes::{Bound, Codes, Purpose};
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
+use postern_metrics::{Method, count_wrong};
 use postern_sign_ins::{Answered, SignIn, SignIns};
 use postern_store::{Guess, KeptPhones, OpenedKeyring, Secret};
 use serde::Deserialize;
@@ -62,6 +63,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     });
     let Some((account, sent)) = right else {
         let account = kept.as_ref().map(|kept| &kept.account);
+        count_wrong(Method::Phone, guesses);
         let told = [What::PhoneLocked, What::PhoneDisabled];
         deps.sign_ins.note_wrong(&request, &sign_in.username, account, guesses, told, now).await?;
         return Err(Problem::wrong_credentials());

@@ -19,6 +19,7 @@ use postern_domain::policy::Policy;
 use postern_domain::recovery_code::RecoveryCode;
 use postern_http::{Clock, Problem, Reply, Request, SessionToken, StatusCode};
 use postern_keys::{KeyName, KeyService, Keyring, Purpose, Random};
+use postern_metrics::{Method, count_wrong};
 use postern_sign_ins::{SignIn, recovered, recovering};
 use postern_store::{
     Ceremony, CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, IdempotentRequest, Named, OpenedKeyring,
@@ -227,6 +228,7 @@ async fn note_wrong(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let guesses = held.guesses;
+    count_wrong(Method::RecoveryCode, guesses);
     let told = guesses.told([What::RecoveryCodeLocked, What::RecoveryCodeDisabled]);
     let Some((what, at)) = told.zip(guesses.last_at) else { return Ok(()) };
     match (&held.owner, named) {

@@ -13,6 +13,7 @@ use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, SessionToken};
 use postern_keys::Random;
+use postern_metrics::{Method, count_wrong};
 use postern_sign_ins::{SignIn, recovered, recovering};
 use postern_store::{Counted, EmailRecovery, EmailedCode, Guess, KeptEmails, OpenedKeyring, Races, Store};
 use serde::Deserialize;
@@ -66,6 +67,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         bound.verify(&keyring, &code, &sent.mac).then_some((account, sent))
     });
     let Some((account, sent)) = right else {
+        count_wrong(Method::Email, guesses);
         match (guesses.told([What::EmailCodeLocked, What::EmailCodeDisabled]), &kept) {
             (Some(what), Some(kept)) => {
                 deps.store.note(&event(deps, &request, &kept.account, what, now)).await?;

@@ -19,6 +19,7 @@ use postern_domain::activity::Event;
 use postern_domain::phone_number::PhoneNumber;
 use postern_http::Clock;
 use postern_messages::{CloudEvent, Mail, NotSent, Notice, SecurityEvents, TextNotSent, Texts};
+use postern_metrics::{Channel as By, Country, Metric, Sent, count};
 use postern_store::{Store, activity_of, gone_number_of};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
@@ -125,20 +126,25 @@ async fn tell_the_owner(deps: &Deps, event: &Event, gone: Option<&PhoneNumber>) 
         Err(error) => failed = Some(error),
     };
     if let Some(mail) = deps.mail.as_ref().filter(|_| !before.contains(EMAIL)) {
-        note(EMAIL, mail.send(&account.email, &notice.letter()).await);
+        let sent = mail.send(&account.email, &notice.letter()).await;
+        let outcome = if sent.is_ok() { Sent::Sent } else { Sent::Failed };
+        count(Metric::Sends { channel: By::Email, country: Country::NONE, outcome });
+        note(EMAIL, sent);
     }
     let takes_texts = |channels: &[Channel]| channels.contains(&Channel::Text);
     let phones = account.methods.phones.iter().filter(|phone| takes_texts(phone.line_type.channels()));
-    let phones = phones.map(|phone| (phone.id.as_str(), &phone.number));
-    for (channel, number) in phones.chain(gone.map(|number| (GONE, number))) {
+    let phones = phones.map(|phone| (phone.id.as_str(), &phone.number, Country::of(&phone.country)));
+    for (channel, number, country) in phones.chain(gone.map(|number| (GONE, number, Country::NONE))) {
         if before.contains(channel) {
             continue;
         }
-        let sent = match deps.texts.text(number, notice.text()).await {
+        let (sent, outcome) = match deps.texts.text(number, notice.text()).await {
+            Ok(()) => (Ok(()), Sent::Sent),
             // Its owner wants no texts: asking again changes nothing.
-            Ok(()) | Err(TextNotSent::OptedOut) => Ok(()),
-            Err(TextNotSent::NotSent(error)) => Err(error),
+            Err(TextNotSent::OptedOut) => (Ok(()), Sent::OptedOut),
+            Err(TextNotSent::NotSent(error)) => (Err(error), Sent::Failed),
         };
+        count(Metric::Sends { channel: By::Text, country, outcome });
         note(channel, sent);
     }
     let Some(failed) = failed else { return Ok(()) };

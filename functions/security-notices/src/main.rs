@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use postern_http::{Clock, Settings, init_logging};
+use postern_http::{Clock, Runs, Settings, init_logging};
 use postern_messages::{Mail, SesMail, Sns, SnsTexts, ses_client, sns_client};
 use postern_store::Store;
 use security_notices::{Batch, Deps, handle};
@@ -28,8 +28,9 @@ async fn main() -> Result<(), Error> {
         texts: Arc::new(SnsTexts::new(sns, settings.optional("SMS_SENDER"))),
         mail,
     };
+    let runs = Runs::of(env!("CARGO_PKG_NAME"));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Batch>| {
-        Ok::<_, Error>(handle(deps, event.payload).await)
+        Ok::<_, Error>(runs.counting(handle(deps, event.payload)).await)
     }))
     .await
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use postern_http::{Clock, Settings, init_logging};
+use postern_http::{Clock, Runs, Settings, init_logging};
 use postern_keys::{KeyService, Kms, KmsKeys, Random, kms_client};
 use postern_messages::{CodeWords, VoiceMessages, voice_client};
 use postern_store::{KeyRecords, OpenedKeyring, Store};
@@ -28,8 +28,9 @@ async fn main() -> Result<(), Error> {
         words: CodeWords::new(settings.required("RP_NAME")?, settings.required("RP_ID")?),
         random: Random::system(),
     };
+    let runs = Runs::of(env!("CARGO_PKG_NAME"));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Delivery>| {
-        handle(deps, event.payload).await.map_err(Error::from)
+        runs.counting(handle(deps, event.payload)).await.map_err(Error::from)
     }))
     .await
 }

@@ -9,6 +9,7 @@ use postern_domain::one_time_code::{self, OneTimeCode};
 use postern_http::Problem;
 use postern_keys::{Keyring, Purpose, Random, VersionedMac};
 use postern_messages::{CodeWords, Mail, NotSent};
+use postern_metrics::{Channel, Country, Metric, Sent, count};
 use postern_store::{DeploymentLimits, EmailDigest, Sending};
 use secrecy::ExposeSecret;
 
@@ -71,10 +72,17 @@ impl EmailCodes {
 
     /// Sends `code`; for an account that is not there, to nobody. One call to SES in each case.
     pub async fn send(&self, to: Option<(&Email, &Locale)>, code: &OneTimeCode) -> Result<(), NotSent> {
-        match to {
+        let sent = match to {
             Some((to, locale)) => self.mail.send(to, &self.words.letter(code, locale)).await,
             None => self.mail.send_to_nobody(&self.words.letter(code, &Locale::english())).await,
-        }
+        };
+        let outcome = match (&sent, to) {
+            (Ok(()), Some(_)) => Sent::Sent,
+            (Ok(()), None) => Sent::Nobody,
+            (Err(_), _) => Sent::Failed,
+        };
+        count(Metric::Sends { channel: Channel::Email, country: Country::NONE, outcome });
+        sent
     }
 }
 

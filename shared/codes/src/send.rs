@@ -11,6 +11,7 @@ use postern_domain::phone_number::PhoneNumber;
 use postern_http::{InvalidSetting, Problem, Settings, StatusCode};
 use postern_keys::{Keyring, Purpose, Random};
 use postern_messages::{Call, CallId, CodeWords, NotSent, SealedCall, TextNotSent, Texts, VoiceCodes};
+use postern_metrics::{Country, Metric, Sent, count};
 use postern_store::{DeploymentLimits, NotNow, Sending};
 use secrecy::ExposeSecret;
 use tracing::warn;
@@ -122,6 +123,20 @@ impl Codes {
         code: &OneTimeCode,
         now: Timestamp,
     ) -> Result<(), Unsent> {
+        let sent = self.hand_over(keyring, to, channel, code, now).await;
+        let country = to.map_or(&*self.region, |to| to.country);
+        count_send(channel, country, to.is_some(), &sent);
+        sent
+    }
+
+    async fn hand_over(
+        &self,
+        keyring: &Keyring,
+        to: Option<Destination<'_>>,
+        channel: Channel,
+        code: &OneTimeCode,
+        now: Timestamp,
+    ) -> Result<(), Unsent> {
         let sealing =
             |_| Unsent::Failed(NotSent { operation: "seal", reason: "the keyring did not seal".to_owned() });
         let id = CallId::from_bytes(self.random.fill());
@@ -164,7 +179,11 @@ impl Codes {
     ) -> Result<(), Unsent> {
         if channel == Channel::Text {
             match self.texts.is_opted_out(to.number).await {
-                Ok(true) => return Err(Unsent::OptedOut),
+                Ok(true) => {
+                    let sent = Err(Unsent::OptedOut);
+                    count_send(channel, to.country, true, &sent);
+                    return sent;
+                }
                 Ok(false) => {}
                 Err(error) => warn!(%error, "whether a number is opted out is not known"),
             }
@@ -197,6 +216,16 @@ impl Unsent {
             }
         }
     }
+}
+
+fn count_send(channel: Channel, country: &str, to_somebody: bool, sent: &Result<(), Unsent>) {
+    let outcome = match sent {
+        Ok(()) if to_somebody => Sent::Sent,
+        Ok(()) => Sent::Nobody,
+        Err(Unsent::OptedOut) => Sent::OptedOut,
+        Err(Unsent::Failed(_)) => Sent::Failed,
+    };
+    count(Metric::Sends { channel: channel.into(), country: Country::of(country), outcome });
 }
 
 /// Why nothing may be sent now, as the client sees it.

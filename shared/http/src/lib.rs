@@ -6,6 +6,7 @@
 mod clock;
 mod cookies;
 mod edge;
+mod counts;
 mod json;
 mod problem;
 mod reply;
@@ -21,7 +22,7 @@ pub use edge::Edge;
 pub use problem::{Cause, Problem};
 pub use reply::Reply;
 pub use request::{LARGEST_BODY, Request};
-pub use serve::{BoxFuture, Frame, init_logging, serve};
+pub use serve::{BoxFuture, Frame, Runs, init_logging, serve};
 pub use settings::{InvalidSetting, Settings};
 
 pub use http::{HeaderName, StatusCode};

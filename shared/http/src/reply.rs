@@ -5,6 +5,7 @@ use std::fmt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
+use postern_metrics::Outcome;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Body,
+    outcome: Option<Outcome>,
 }
 
 impl Reply {
@@ -41,13 +43,13 @@ impl Reply {
 
     #[must_use]
     pub fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: no_store(), body: Body::Empty }
+        Self { status: StatusCode::NO_CONTENT, headers: no_store(), body: Body::Empty, outcome: None }
     }
 
     fn new(status: StatusCode, content_type: &'static str, body: Body) -> Self {
         let mut headers = no_store();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        Self { status, headers, body }
+        Self { status, headers, body, outcome: None }
     }
 
     /// Replaces the header, if it stands already.
@@ -83,6 +85,16 @@ impl Reply {
             self.headers.append(SET_COOKIE, value);
         }
         self
+    }
+
+    /// What a proof came to, of which this tells: it is counted.
+    #[must_use]
+    pub fn with_outcome(self, outcome: Outcome) -> Self {
+        Self { outcome: Some(outcome), ..self }
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.outcome
     }
 
     #[must_use]

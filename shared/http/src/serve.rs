@@ -4,18 +4,23 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderName, HeaderValue};
 use lambda_http::{Body, Response, service_fn};
+use postern_metrics::{Metric, Metrics, Tally};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use crate::clock::Clock;
+use crate::counts::count_outcome;
 use crate::edge::Edge;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::routes;
 use crate::settings::{InvalidSetting, Settings};
 
 /// What a step's body gives back.
@@ -33,12 +38,22 @@ pub struct Frame {
     /// The origins whose pages may change something, to the letter (RFC 6454 §6.2).
     pub origins: Arc<[String]>,
     pub edge: Edge,
+    pub metrics: Metrics,
+    /// Of the metrics alone: a step has its own.
+    pub clock: Clock,
 }
 
 impl Frame {
     /// Reads `ORIGINS`: comma separated; and what [`Edge`] does.
     pub fn from_settings(settings: &Settings) -> Result<Self, InvalidSetting> {
-        Ok(Self { origins: settings.list("ORIGINS")?.into(), edge: Edge::from_settings(settings)? })
+        let (origins, edge) = (settings.list("ORIGINS")?.into(), Edge::from_settings(settings)?);
+        Ok(Self { origins, edge, metrics: Metrics::stdout(), clock: Clock::system() })
+    }
+
+    /// For what counts nothing, behind no edge.
+    #[must_use]
+    pub fn uncounted(origins: impl Into<Arc<[String]>>) -> Self {
+        Self { origins: origins.into(), edge: Edge::Off, metrics: Metrics::to(drop), clock: Clock::system() }
     }
 
     /// Answers one request with `step`: the same code in Lambda and in the local run.
@@ -46,19 +61,38 @@ impl Frame {
         &self,
         deps: &'d D,
         step: impl FnOnce(&'d D, Request) -> BoxFuture<'d>,
+        request: lambda_http::Request,
+    ) -> Response<Body> {
+        self.answer_counting(deps, step, request, Tally::default()).await
+    }
+
+    async fn answer_counting<'d, D>(
+        &self,
+        deps: &'d D,
+        step: impl FnOnce(&'d D, Request) -> BoxFuture<'d>,
         mut request: lambda_http::Request,
+        tally: Tally,
     ) -> Response<Body> {
         let admitted = self.edge.admit(&mut request);
         let request = Request::new(request);
         let request_id = request.request_id();
         let (method, path) = (request.method().clone(), request.path().to_owned());
-        let outcome = match admitted.and_then(|()| self.refuse(&request)) {
-            Ok(()) => timeout(PATIENCE, step(deps, request))
-                .await
-                .unwrap_or_else(|late| Err(Problem::unavailable(late))),
-            Err(problem) => Err(problem),
+        let run = async {
+            match admitted.and_then(|()| self.refuse(&request)) {
+                Ok(()) => timeout(PATIENCE, step(deps, request))
+                    .await
+                    .unwrap_or_else(|late| Err(Problem::unavailable(late))),
+                Err(problem) => Err(problem),
+            }
         };
+        let (outcome, mut tally) = tally.around(run).await;
         let request_id = request_id.unwrap_or_default();
+        // What no route takes is the fallback's.
+        let function = || routes::find(&method, &path).map_or("fallback", |route| route.function);
+        count_outcome(&mut tally, function, &outcome);
+        if !tally.is_empty() {
+            self.metrics.write(&tally, function(), Some(&request_id), self.clock.now());
+        }
         let reply = match outcome {
             Ok(reply) => {
                 info!(request_id, %method, path = logged(&path), status = reply.status().as_u16(), "answered");
@@ -88,11 +122,52 @@ pub async fn serve<D: Send + Sync>(
     deps: D,
     step: impl for<'d> Fn(&'d D, Request) -> BoxFuture<'d> + Send + Sync,
 ) -> Result<(), lambda_http::Error> {
-    let (frame, deps, step) = (&frame, &deps, &step);
+    let (frame, deps, step, first) = (&frame, &deps, &step, &AtomicBool::new(true));
     lambda_http::run(service_fn(move |request| async move {
-        Ok::<_, Infallible>(frame.answer(deps, step, request).await)
+        Ok::<_, Infallible>(frame.answer_counting(deps, step, request, begun(first)).await)
     }))
     .await
+}
+
+/// The tally that a run of this instance begins with.
+fn begun(first: &AtomicBool) -> Tally {
+    let mut tally = Tally::default();
+    if first.swap(false, Ordering::Relaxed) {
+        tally.add(Metric::ColdStarts);
+    }
+    tally
+}
+
+/// Counts the runs of a function that something else than a request starts.
+#[derive(Debug)]
+pub struct Runs {
+    function: &'static str,
+    metrics: Metrics,
+    clock: Clock,
+    first: AtomicBool,
+}
+
+impl Runs {
+    /// In Lambda.
+    #[must_use]
+    pub fn of(function: &'static str) -> Self {
+        Self { first: AtomicBool::new(true), ..Self::warm(function, Metrics::stdout(), Clock::system()) }
+    }
+
+    /// Of a function that starts with the local run.
+    #[must_use]
+    pub fn warm(function: &'static str, metrics: Metrics, clock: Clock) -> Self {
+        Self { function, metrics, clock, first: AtomicBool::new(false) }
+    }
+
+    /// Counts what happens in `run`.
+    pub async fn counting<F: Future>(&self, run: F) -> F::Output {
+        let (output, tally) = begun(&self.first).around(Box::pin(run)).await;
+        if !tally.is_empty() {
+            self.metrics.write(&tally, self.function, None, self.clock.now());
+        }
+        output
+    }
 }
 
 /// JSON lines on standard output, for CloudWatch Logs. `LOG_LEVEL` is one of tracing's levels.

@@ -9,6 +9,7 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::operation::RequestId;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeyPairSpec, DataKeySpec, MacAlgorithmSpec};
+use postern_metrics::{Service, count_aws_error};
 
 use crate::service::{MissingKey, Operation};
 use crate::{EncryptionContext, KeyError, KeyName, KeyService, SealedKeyPair, SecretBytes};
@@ -179,6 +180,7 @@ fn required(operation: Operation, field: Option<Blob>) -> Result<Vec<u8>, KeyErr
 /// Keeps of the SDK's error what an operator needs. The error itself carries the raw answer, a plaintext among it when the
 /// answer could not be read, and would print it under `{:?}`.
 fn unavailable<E: ProvideErrorMetadata>(operation: Operation, error: &SdkError<E>) -> KeyError {
+    count_aws_error(Service::Kms, error);
     let kind = match error {
         SdkError::ConstructionFailure(_) => "request not built",
         SdkError::TimeoutError(_) => "timed out",

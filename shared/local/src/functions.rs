@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, Response};
 use postern_codes::{Codes, EmailCodes};
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::Format;
-use postern_http::{Clock, Frame};
+use postern_http::{Clock, Frame, Runs};
 use postern_keys::{KeyService, Random};
 use postern_messages::{Outbox, Subscriber};
 use postern_passkeys::Ceremonies;
@@ -483,17 +483,23 @@ pub fn voice_call(parts: &Parts) -> Subscriber {
         words: parts.codes.words.clone(),
         random: Random::system(),
     });
+    let runs = Arc::new(runs(parts, "voice-call"));
     Arc::new(move |call| {
-        let deps = Arc::clone(&deps);
+        let (deps, runs) = (Arc::clone(&deps), Arc::clone(&runs));
         Box::pin(async move {
             for _ in 0..DELIVERIES {
                 let Ok(delivery) = voice_call::Delivery::of(&call) else { return };
-                if voice_call::handle(&deps, delivery).await.is_ok() {
+                if runs.counting(voice_call::handle(&deps, delivery)).await.is_ok() {
                     return;
                 }
             }
         })
     })
+}
+
+/// Counts the runs of a function that no request starts.
+pub fn runs(parts: &Parts, function: &'static str) -> Runs {
+    Runs::warm(function, parts.frame.metrics.clone(), parts.clock.clone())
 }
 
 /// How often Lambda hands out what fails: once, and two retries.

@@ -16,6 +16,7 @@ mod engine;
 mod functions;
 mod gateway;
 mod meter;
+mod metrics;
 mod notices;
 mod options;
 mod readiness;
@@ -25,6 +26,7 @@ mod template;
 mod toll;
 
 pub use meter::{Meter, Spent};
+pub use metrics::MetricLines;
 pub use options::{Command, CommandLine, Options};
 pub use readiness::{NoReport, ReadinessOptions, Report};
 pub use run::{LocalRun, NotStarted};

@@ -6,6 +6,7 @@ use dynoxide::actions::describe_stream::DescribeStreamRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::actions::list_streams::ListStreamsRequest;
+use postern_http::Runs;
 use security_notices::{Batch, Deps, handle};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -19,13 +20,14 @@ const BATCH: usize = 100;
 pub struct Stream {
     database: Database,
     deps: Deps,
+    runs: Runs,
     /// The iterator of what comes next.
     next: Mutex<String>,
 }
 
 impl Stream {
     /// The error is a message for a person.
-    pub fn open(database: Database, deps: Deps) -> Result<Self, String> {
+    pub fn open(database: Database, deps: Deps, runs: Runs) -> Result<Self, String> {
         let streams = database
             .list_streams(ListStreamsRequest {
                 table_name: Some(ACCOUNTS.to_owned()),
@@ -50,7 +52,7 @@ impl Stream {
             })
             .map_err(|error| error.to_string())?;
         let next = iterator.shard_iterator.ok_or("the stream has no end")?;
-        Ok(Self { database, deps, next: Mutex::new(next) })
+        Ok(Self { database, deps, runs, next: Mutex::new(next) })
     }
 
     /// Hands out all that is new. `false`: something failed, and comes again the next time.
@@ -70,7 +72,7 @@ impl Stream {
                 .collect();
             let batch: Batch =
                 serde_json::from_value(json!({ "Records": inserted })).map_err(|error| error.to_string())?;
-            if !handle(&self.deps, batch).await.batch_item_failures.is_empty() {
+            if !self.runs.counting(handle(&self.deps, batch)).await.batch_item_failures.is_empty() {
                 return Ok(false);
             }
             *next = records.next_shard_iterator.ok_or("the stream has no end")?;

@@ -33,6 +33,7 @@ use crate::engine::{ACCOUNTS, ATTEMPTS, Engine, RECOVERY_CODES};
 use crate::functions::{self, NOT_HTTP, Parts};
 use crate::gateway::{Gateway, problem};
 use crate::meter::Meter;
+use crate::metrics::MetricLines;
 use crate::notices::Stream;
 use crate::options::Options;
 use crate::seed;
@@ -61,6 +62,7 @@ pub struct LocalRun {
     served: JoinHandle<()>,
     toll: Toll,
     meter: Meter,
+    metrics: MetricLines,
     news: Arc<News>,
     engine: Engine,
     _lock: File,
@@ -99,6 +101,7 @@ impl LocalRun {
         let (lock, files) = open_folder(&options.data, options.fresh)?;
 
         let (toll, meter, movable) = (Toll::default(), Meter::default(), MovableClock::default());
+        let metrics = MetricLines::default();
         let folder = |cause: String| NotStarted::Folder { folder: options.data.clone(), cause };
         let keys = LocalKeys::open(&files.keys).map_err(|error| folder(error.to_string()))?;
         let keys = keys.with_gate(Arc::new(KeysToll(toll.clone())));
@@ -111,7 +114,12 @@ impl LocalRun {
         let broken = |error: &dyn std::fmt::Display| NotStarted::Broken(error.to_string());
         let parts = Parts {
             clock: movable.clock(),
-            frame: Frame { origins: [origin.clone()].into(), edge: Edge::Off },
+            frame: Frame {
+                origins: [origin.clone()].into(),
+                edge: Edge::Off,
+                metrics: metrics.sink(),
+                clock: movable.clock(),
+            },
             recovery_codes: RecoveryCodes::new(store.clone(), RECOVERY_CODES),
             store,
             records: KeyRecords::new(engine.client.clone(), ACCOUNTS),
@@ -153,7 +161,8 @@ impl LocalRun {
         }
         let rotation = functions::keys_rotate(&parts);
         keys_rotate::handle(&rotation).await.map_err(|error| broken(&error))?;
-        let stream = Stream::open(engine.database.clone(), functions::security_notices(&parts))
+        let runs = functions::runs(&parts, "security-notices");
+        let stream = Stream::open(engine.database.clone(), functions::security_notices(&parts), runs)
             .map_err(|e| broken(&e))?;
 
         let random = Random::system();
@@ -183,7 +192,7 @@ impl LocalRun {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(tell_the_news(stream, Arc::clone(&news), stopped.clone()));
         let served = tokio::spawn(serve(listener, front, stopped));
-        Ok(Self { address, stop, served, toll, meter, news, engine, _lock: lock })
+        Ok(Self { address, stop, served, toll, meter, metrics, news, engine, _lock: lock })
     }
 
     /// Where it serves.
@@ -201,6 +210,11 @@ impl LocalRun {
     #[must_use]
     pub fn toll(&self) -> &Toll {
         &self.toll
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> &MetricLines {
+        &self.metrics
     }
 
     #[must_use]

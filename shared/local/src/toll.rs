@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use postern_keys::KeyError;
 use postern_messages::NotSent;
+use postern_metrics::{Kind, Metric, count};
 use serde::{Deserialize, Serialize};
 
 use crate::meter;
@@ -174,12 +175,16 @@ impl postern_keys::Gate for KeysToll {
                 self.0.state().faulted.push_back((operation.to_owned(), FaultKind::LostResponse));
                 Ok(())
             }
-            Some(kind) => Err(KeyError::unavailable(MadeToFail(kind))),
+            Some(kind) => {
+                count_failed(Service::Kms, kind);
+                Err(KeyError::unavailable(MadeToFail(kind)))
+            }
         }
     }
 
     fn after(&self, operation: &'static str) -> Result<(), KeyError> {
         if self.0.lost(operation) {
+            count_failed(Service::Kms, FaultKind::LostResponse);
             Err(KeyError::unavailable(MadeToFail(FaultKind::LostResponse)))
         } else {
             Ok(())
@@ -213,17 +218,40 @@ impl postern_messages::Gate for MessagesToll {
                 self.0.state().faulted.push_back((operation.to_owned(), FaultKind::LostResponse));
                 Ok(())
             }
-            Some(kind) => Err(NotSent { operation, reason: MadeToFail(kind).to_string() }),
+            Some(kind) => {
+                count_failed(named, kind);
+                Err(NotSent { operation, reason: MadeToFail(kind).to_string() })
+            }
         }
     }
 
-    fn after(&self, _service: &'static str, operation: &'static str) -> Result<(), NotSent> {
+    fn after(&self, service: &'static str, operation: &'static str) -> Result<(), NotSent> {
         if self.0.lost(operation) {
+            if let Some(named) = service_named(service) {
+                count_failed(named, FaultKind::LostResponse);
+            }
             Err(NotSent { operation, reason: MadeToFail(FaultKind::LostResponse).to_string() })
         } else {
             Ok(())
         }
     }
+}
+
+/// Counts as the adapter would whose place a local half takes.
+fn count_failed(service: Service, kind: FaultKind) {
+    let service = match service {
+        Service::Dynamodb => postern_metrics::Service::DynamoDb,
+        Service::Kms => postern_metrics::Service::Kms,
+        Service::Sns => postern_metrics::Service::Sns,
+        Service::Smsvoice => postern_metrics::Service::SmsVoice,
+        Service::Ses => postern_metrics::Service::Ses,
+    };
+    let kind = match kind {
+        FaultKind::Throttled => Kind::Throttled,
+        FaultKind::Timeout => Kind::Timeout,
+        FaultKind::Error | FaultKind::LostResponse => Kind::Other,
+    };
+    count(Metric::AwsErrors { service, kind });
 }
 
 fn service_named(name: &str) -> Option<Service> {

@@ -35,6 +35,7 @@ use async_trait::async_trait;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use postern_domain::name::Email;
 use postern_domain::phone_number::PhoneNumber;
+use postern_metrics::{Service, count_aws_error};
 
 /// A message did not go out. Asking again is right: delivery is at least once.
 #[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,11 @@ impl NotSent {
     /// What became of a call to AWS. Keeps the service's code alone: its messages may quote what was sent.
     #[must_use]
     pub fn of<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Self {
+        let asked =
+            |service: &&Service| operation.split_once(':').is_some_and(|(of, _)| of == service.as_str());
+        if let Some(service) = Service::ALL.iter().find(asked) {
+            count_aws_error(*service, error);
+        }
         let reason = match error {
             SdkError::TimeoutError(_) => "timed out",
             SdkError::DispatchFailure(_) => "no connection",

@@ -5,6 +5,7 @@ use postern_domain::account::Account;
 use postern_domain::policy::Policy;
 use postern_domain::session::{Origin, Session};
 use postern_http::{Reply, Request, SessionToken, StatusCode, view};
+use postern_metrics::Outcome;
 use serde_json::json;
 
 use crate::reply::session_of;
@@ -18,5 +19,6 @@ pub fn recovering(token: &SessionToken, account: &Account, request: &Request, no
 #[must_use]
 pub fn recovered(token: &SessionToken, account: &Account, policy: &Policy, now: Timestamp) -> Reply {
     let account = view::Account::new(account, policy, now);
-    Reply::json(StatusCode::OK, &json!({ "status": "recovered", "account": account })).with_session(token)
+    let reply = Reply::json(StatusCode::OK, &json!({ "status": "recovered", "account": account }));
+    reply.with_outcome(Outcome::Recovered).with_session(token)
 }

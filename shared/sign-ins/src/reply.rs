@@ -7,6 +7,7 @@ use postern_domain::id::PhoneId;
 use postern_domain::policy::Policy;
 use postern_domain::session::{Origin, Session};
 use postern_http::{Reply, Request, SessionToken, StatusCode, view};
+use postern_metrics::Outcome;
 use postern_tokens::Issued;
 use serde::Serialize;
 use serde_json::json;
@@ -80,8 +81,10 @@ pub fn ended(
 ) -> Reply {
     let account = view::Account::new(account, policy, now);
     let reply = match access_token {
-        Some(token) => Reply::json(StatusCode::OK, &SignedIn { status: "signed_in", token, account }),
-        None => Reply::json(StatusCode::OK, &json!({ "status": "set_up_required", "account": account })),
+        Some(token) => Reply::json(StatusCode::OK, &SignedIn { status: "signed_in", token, account })
+            .with_outcome(Outcome::SignedIn),
+        None => Reply::json(StatusCode::OK, &json!({ "status": "set_up_required", "account": account }))
+            .with_outcome(Outcome::SetUpRequired),
     };
     reply.with_session(session)
 }
@@ -109,5 +112,5 @@ pub fn next(sign_in: &SignIn, sealed: String, account: &Account, ways: &[Method]
         next: ways.iter().map(way).collect(),
         expires_at: sign_in.expires_at,
     };
-    Reply::json(StatusCode::OK, &next)
+    Reply::json(StatusCode::OK, &next).with_outcome(Outcome::Next)
 }

@@ -106,6 +106,9 @@ pub fn activity_of(image: serde_dynamo::Item) -> Result<Option<Event>, StoreErro
     if !matches!(sk, Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with(ACTIVITY)) {
         return Ok(None);
     }
+    if let Some(serde_dynamo::AttributeValue::N(version)) = image.inner().get(record::VERSION) {
+        record::refuse_newer_version(version, "ACTIVITY")?;
+    }
     let record: ActivityRecord =
         serde_dynamo::from_item(image).map_err(|_| StoreError::Corrupt("ACTIVITY"))?;
     Ok(Some(record::event(record)))

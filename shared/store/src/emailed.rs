@@ -116,6 +116,9 @@ impl Store {
                 .iter()
                 .find(|item| item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk == kind))
         };
+        for item in &items {
+            record::refuse_newer(item, "NAME")?;
+        }
         let id = of("NAME").and_then(|marker| marker.get("account")?.as_s().ok()?.parse().ok());
         let over = of(Guessed::Email.sort_key()).map(|item| codes_over(item, now)).unwrap_or_default();
         let account = self.account(id.as_ref().unwrap_or(nobody), now).await?;
@@ -140,12 +143,10 @@ impl Store {
             expires_at: new.code.expires_at.as_millisecond(),
         };
         let mut change = moved(PER_ACCOUNT, now);
-        change.push(format!(", {code} = :code, {before} = if_not_exists(guesses, :none), v = :v"));
-        change.values.extend([
-            (":code".to_owned(), record::value(&record)?),
-            (":none".to_owned(), number(0)),
-            (":v".to_owned(), number(record::VERSION)),
-        ]);
+        change.push(format!(", {code} = :code, {before} = if_not_exists(guesses, :none)"));
+        change
+            .values
+            .extend([(":code".to_owned(), record::value(&record)?), (":none".to_owned(), number(0))]);
         if let Some(account) = new.account {
             change.push(format!(", account = :account, {KNOWN} = :known, forget_at = :forget"));
             change.values.extend([

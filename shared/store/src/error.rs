@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::CancellationReason;
 use postern_http::Problem;
+use postern_metrics::{Kind, Metric, Service, count, count_aws_error};
 
 /// The store's own failures; outcomes that a step expects are values, not errors.
 #[derive(thiserror::Error, Debug)]
@@ -17,6 +19,9 @@ pub enum StoreError {
     /// A record cannot be read: somebody has to look.
     #[error("a record is corrupt: {0}")]
     Corrupt(&'static str),
+    /// A record has a form that a later release writes, and this one cannot read.
+    #[error("a record is of a later release: {what}, version {version}")]
+    Newer { what: &'static str, version: u32 },
 }
 
 impl StoreError {
@@ -25,13 +30,33 @@ impl StoreError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Conflict | Self::Unavailable { .. } => true,
-            Self::Corrupt(_) => false,
+            Self::Corrupt(_) | Self::Newer { .. } => false,
         }
     }
 
     /// Keeps the service's code alone: its messages, and the items of a cancelled transaction, may hold
     /// what must not be logged.
     pub(crate) fn unavailable<E>(operation: &'static str, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        count_aws_error(Service::DynamoDb, error);
+        Self::unavailable_for(operation, error)
+    }
+
+    /// As [`Self::unavailable`], of a transaction: only its reasons say whether it was throttled.
+    pub(crate) fn cancelled<E>(error: &SdkError<E>, reasons: &[CancellationReason]) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let kinds = || reasons.iter().filter_map(|reason| reason.code()).map(Kind::of_code);
+        let throttled = kinds().any(|kind| kind == Kind::Throttled);
+        let kind = if throttled { Kind::Throttled } else { Kind::Other };
+        count(Metric::AwsErrors { service: Service::DynamoDb, kind });
+        Self::unavailable_for("TransactWriteItems", error)
+    }
+
+    fn unavailable_for<E>(operation: &'static str, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
     {

@@ -217,7 +217,7 @@ pub fn fresh_item<const N: usize>(
 ) -> Result<Item, StoreError> {
     let mut item = guessed_key(&account.username, which);
     let entries = [
-        ("v", number(record::VERSION)),
+        (record::VERSION, number(record::WRITES)),
         ("account", string(account.id.as_str())),
         ("streak", number(0)),
         ("failures", number(0)),
@@ -399,22 +399,27 @@ impl Store {
         if let Some(sign_in) = sign_in {
             open = unused(which, sign_in).and(open);
         }
+        let one_more = Expression::new(
+            "SET streak = if_not_exists(streak, :none) + :one, failures = if_not_exists(failures, :none) + :one, \
+             guesses = if_not_exists(guesses, :none) + :one, guessed_at = :now, \
+             forget_at = if_not_exists(forget_at, :forget)",
+            [
+                (":none", number(0)),
+                (":one", number(1)),
+                (":now", number(now.as_millisecond())),
+                (":forget", forget_nobody_at(now)),
+            ],
+        )
+        .versioned();
+        open.values.extend(one_more.values);
         let counted = self
             .client
             .update_item()
             .table_name(&self.accounts)
             .set_key(Some(guessed_key(username, which)))
-            .update_expression(
-                "SET streak = if_not_exists(streak, :none) + :one, failures = if_not_exists(failures, :none) + :one, \
-                 guesses = if_not_exists(guesses, :none) + :one, guessed_at = :now, \
-                 forget_at = if_not_exists(forget_at, :forget)",
-            )
+            .update_expression(one_more.text)
             .condition_expression(open.text)
             .set_expression_attribute_values(Some(open.values))
-            .expression_attribute_values(":none", number(0))
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", number(now.as_millisecond()))
-            .expression_attribute_values(":forget", forget_nobody_at(now))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

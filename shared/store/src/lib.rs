@@ -44,6 +44,7 @@ pub use key_records::KeyRecords;
 pub use opened::{OpenedKeyring, OpenedTokenSigner};
 pub use password::PasswordChange;
 pub use phones::{NotPending, PendingPhone, PhoneEnrolment, PhoneRemoval};
+pub use record::{READS, WRITES};
 pub use recovery_codes::{RecoveryCodes, SealedCode, StoredCode};
 pub use redeeming::{CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, Named, Redeemed, Redemption};
 pub use registration::{Registered, Registration};

@@ -1,4 +1,4 @@
-//! How things stand in the tables. Each record says the version of its form in `v`.
+//! How things stand in the tables. Each record says the version of its form in `v`: README, "Records".
 
 use std::collections::HashMap;
 
@@ -21,8 +21,14 @@ use crate::error::StoreError;
 pub type Item = HashMap<String, AttributeValue>;
 pub type Key = HashMap<String, AttributeValue>;
 
-/// The form of the records that this release writes.
-pub const VERSION: u32 = 1;
+/// The form of the records that this release writes. Raised only once the release before reads it ([`READS`]).
+pub const WRITES: u32 = 1;
+
+/// The newest form that this release reads; and every older one.
+pub const READS: u32 = 1;
+
+/// The attribute that says the version.
+pub const VERSION: &str = "v";
 
 /// Everything of an account that decisions rest on sorts from here on; its activity sorts before.
 pub const FIRST_METHOD: &str = "AUTHENTICATOR";
@@ -62,13 +68,32 @@ pub fn item(key: Key, record: &impl Serialize) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(record)
         .map_err(|_| StoreError::Corrupt("a record cannot be written"))?;
     item.retain(|_, value| !value.is_null());
-    item.insert("v".to_owned(), number(VERSION));
+    item.insert(VERSION.to_owned(), number(WRITES));
     item.extend(key);
     Ok(item)
 }
 
 pub fn read<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
+    refuse_newer(&item, what)?;
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|_| StoreError::Corrupt(what))
+}
+
+/// A record of a newer release's form is not guessed at: what it means now, this release does not know.
+pub fn refuse_newer(item: &Item, what: &'static str) -> Result<(), StoreError> {
+    match item.get(VERSION) {
+        // Part of a record that has one.
+        None => Ok(()),
+        Some(AttributeValue::N(version)) => refuse_newer_version(version, what),
+        Some(_) => Err(StoreError::Corrupt(what)),
+    }
+}
+
+pub fn refuse_newer_version(version: &str, what: &'static str) -> Result<(), StoreError> {
+    match version.parse() {
+        Ok(version) if version > READS => Err(StoreError::Newer { what, version }),
+        Ok(_) => Ok(()),
+        Err(_) => Err(StoreError::Corrupt(what)),
+    }
 }
 
 /// A value nested in a record, such as a session's proofs.

@@ -166,13 +166,12 @@ impl RecoveryCodes {
         }
         let counted = Expression::new(
             "SET streak = if_not_exists(streak, :none) + :one, failures = if_not_exists(failures, :none) + :one, \
-             guessed_at = :now, forget_at = if_not_exists(forget_at, :forget), v = :v",
+             guessed_at = :now, forget_at = if_not_exists(forget_at, :forget)",
             [
                 (":none", number(0)),
                 (":one", number(1)),
                 (":now", number(now.as_millisecond())),
                 (":forget", forget_nobody_at(now)),
-                (":v", number(record::VERSION)),
             ],
         );
         writes.update_if(
@@ -236,7 +235,10 @@ impl RecoveryCodes {
         let count = one(&self.store.accounts).unwrap_or_default();
         let owner = count.get("account").and_then(|id| id.as_s().ok()?.parse().ok());
         let code = match one(&self.table) {
-            Some(mut item) => account_of(&mut item)?.map(|account| HeldCode { account, marker }),
+            Some(mut item) => {
+                record::refuse_newer(&item, "CODE")?;
+                account_of(&mut item)?.map(|account| HeldCode { account, marker })
+            }
             None => None,
         };
         Ok(Held { guesses: guesses_of(&count)?, owner, code })
@@ -322,12 +324,11 @@ pub fn known(account: &Account) -> Result<(String, AttributeValue), StoreError> 
 /// What counts the guesses at a code that was issued anew: from nothing.
 pub fn counted_anew(account: &Account) -> Expression {
     Expression::new(
-        "SET account = :account, forget_at = :never, streak = :none, failures = :none, v = :v REMOVE guessed_at",
+        "SET account = :account, forget_at = :never, streak = :none, failures = :none REMOVE guessed_at",
         [
             (":account", record::string(account.id.as_str())),
             (":never", crate::guessed::never_forgotten()),
             (":none", number(0)),
-            (":v", number(record::VERSION)),
         ],
     )
 }

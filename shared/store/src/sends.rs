@@ -132,6 +132,7 @@ impl Store {
             .await
             .map_err(|error| StoreError::unavailable("GetItem", &error))?;
         let Some(mut item) = found.item else { return Ok(PhonesOf::default()) };
+        record::refuse_newer(&item, "PHONE")?;
         let over = codes_over(&item, now);
         let id = |name| item.get(name).and_then(|id| id.as_s().ok()?.parse().ok());
         let last = [LAST_PHONE, LAST_FOR_TEXTS].into_iter().filter_map(id).collect();

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::error::StoreError;
-use crate::record::{Item, Key};
+use crate::record::{self, Item, Key};
 
 /// Writes that happen together or not at all. `C` names their conditions.
 pub struct Transaction<C> {
@@ -59,6 +59,17 @@ impl Expression {
         Self::new("attribute_exists(pk)", [])
     }
 
+    /// A change that may make the record: what it makes says its version, and what is there keeps its own.
+    pub fn versioned(mut self) -> Self {
+        let version = format!("SET {0} = if_not_exists({0}, :{0})", record::VERSION);
+        self.text = match self.text.strip_prefix("SET ") {
+            Some(rest) => format!("{version}, {rest}"),
+            None => format!("{version} {}", self.text),
+        };
+        self.values.insert(format!(":{}", record::VERSION), record::number(record::WRITES));
+        self
+    }
+
     fn values(self) -> Option<HashMap<String, AttributeValue>> {
         (!self.values.is_empty()).then_some(self.values)
     }
@@ -98,6 +109,7 @@ impl<C: Copy> Transaction<C> {
 
     /// Changes an item, or makes it.
     pub fn update(&mut self, table: &str, key: Key, change: Expression) -> Result<(), StoreError> {
+        let change = change.versioned();
         let update = Update::builder()
             .table_name(table)
             .set_key(Some(key))
@@ -117,6 +129,7 @@ impl<C: Copy> Transaction<C> {
         change: Expression,
         condition: Expression,
     ) -> Result<(), StoreError> {
+        let change = change.versioned();
         let update = Update::builder()
             .table_name(table)
             .set_key(Some(key))
@@ -190,11 +203,7 @@ impl<C: Copy> Transaction<C> {
         // Cancelled for another reason, too: a throttled partition, or a conflict that outlasted the retries.
         // Then not every condition was looked at, and which of them failed is half the truth.
         let whole = reasons.iter().all(|reason| is(reason, CONDITION_FAILED) || is(reason, "None"));
-        if failed.is_empty() || !whole {
-            Err(StoreError::unavailable("TransactWriteItems", &error))
-        } else {
-            Ok(failed)
-        }
+        if failed.is_empty() || !whole { Err(StoreError::cancelled(&error, reasons)) } else { Ok(failed) }
     }
 }
 

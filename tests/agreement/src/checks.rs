@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use postern_metrics::DECLARED;
+
 use crate::protection::{is_fenced, protection};
-use crate::{Event, Function, Grant, Repository, Route, Source, Statement, Template};
+use crate::{Event, Function, Grant, Repository, Route, Source, Statement, Template, Watched};
 
 /// The actions for which AWS defines no resource (Service Authorization Reference): they can be allowed for all or not at all.
 const WITHOUT_RESOURCE: [&str; 2] = ["sms-voice:CarrierLookup *", "sns:CheckIfPhoneNumberIsOptedOut *"];
@@ -18,6 +20,7 @@ pub fn disagreements(repository: &Repository) -> Vec<String> {
     operations(repository, &mut found);
     events(repository, &mut found);
     protection(repository, &mut found);
+    metrics(&repository.template, &mut found);
     for (id, function) in &repository.template.functions {
         failures(id, function, &repository.template, &mut found);
         if let Some(source) = repository.sources.get(&function.binary) {
@@ -171,6 +174,22 @@ fn events(repository: &Repository, found: &mut Vec<String>) {
             found.push(format!("events/{name}.json: {key} is not a route of {binary}"));
         }
         found.extend(event.inconsistencies().into_iter().map(|what| format!("events/{name}.json: {what}")));
+    }
+}
+
+/// The metrics that the template watches are counted, and by the dimensions that it watches them by: an alarm on any other
+/// would be silent for ever.
+fn metrics(template: &Template, found: &mut Vec<String>) {
+    for Watched { by, name, dimensions } in &template.watched {
+        let declared = DECLARED.iter().find(|declared| declared.name == name);
+        let sets = declared.map(|declared| declared.dimensions).unwrap_or_default();
+        if !sets
+            .iter()
+            .any(|set| set.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>() == *dimensions)
+        {
+            let dimensions: Vec<&str> = dimensions.iter().map(String::as_str).collect();
+            found.push(format!("{by}: watches {name} by [{}], which nobody counts", dimensions.join(", ")));
+        }
     }
 }
 

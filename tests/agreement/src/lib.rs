@@ -9,6 +9,7 @@ mod openapi;
 mod protection;
 mod sources;
 mod template;
+mod watched;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ pub use events::Event;
 pub use openapi::{Answer, OpenApi, Operation};
 pub use sources::Source;
 pub use template::{Function, Grant, PHONE_NUMBERS, Statement, Template, Test};
+pub use watched::Watched;
 
 /// Everything that must agree.
 #[derive(Debug, Clone)]

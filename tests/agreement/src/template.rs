@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::watched::{Watched, watched};
 use crate::{Route, Unreadable, read_text, yaml};
 
 /// What the template says, as far as the code must agree with it.
@@ -31,6 +32,8 @@ pub struct Template {
     pub globals: Value,
     /// The names of the parameters.
     pub parameters: BTreeSet<String>,
+    /// The metrics of our own that it watches.
+    pub watched: BTreeSet<Watched>,
 }
 
 /// A function of the template.
@@ -257,9 +260,10 @@ impl Template {
         let (mut tables, mut key_grants) = (BTreeMap::new(), BTreeSet::new());
         let mut key_grants_through = BTreeSet::new();
         let (mut topics, mut queues_of_topics) = (BTreeMap::new(), BTreeSet::new());
-        let mut apart = Vec::new();
+        let (mut apart, mut metrics) = (Vec::new(), BTreeSet::new());
         for (id, resource) in document.resources {
             let at = |reason: String| format!("{id}: {reason}");
+            metrics.extend(watched(&id, &resource.properties));
             match resource.r#type.as_str() {
                 "AWS::Serverless::Function" => {
                     functions.insert(id.clone(), function(resource).map_err(at)?);
@@ -312,6 +316,7 @@ impl Template {
             resources,
             globals: document.globals,
             parameters: document.parameters.into_keys().collect(),
+            watched: metrics,
         })
     }
 }

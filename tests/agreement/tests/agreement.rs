@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use agreement::{Grant, Repository, Route, Test, disagreements};
+use agreement::{Grant, Repository, Route, Test, Watched, disagreements};
 use serde_json::{Value, json};
 
 #[expect(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
@@ -277,6 +277,27 @@ fn what_is_no_resource_of_the_template_is_read() {
         text.grants =
             [Grant { action: "sns:Publish".to_owned(), resource: "*".to_owned() }].into_iter().collect();
     });
+}
+
+#[test]
+fn a_metric_that_nobody_counts_is_noticed() {
+    let watch = |name: &str, dimensions: &[&str]| {
+        let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
+        Watched { by: "SendSurge".to_owned(), name: name.to_owned(), dimensions }
+    };
+    for (name, dimensions, expected) in [
+        ("Sendings", &[][..], "SendSurge: watches Sendings by [], which nobody counts"),
+        ("Locks", &[], "SendSurge: watches Locks by [], which nobody counts"),
+        ("Sends", &["Channel"], "SendSurge: watches Sends by [Channel], which nobody counts"),
+    ] {
+        expect(expected, |copy| {
+            copy.template.watched.insert(watch(name, dimensions));
+        });
+    }
+    let mut copy = REPOSITORY.clone();
+    copy.template.watched.insert(watch("Sends", &[]));
+    copy.template.watched.insert(watch("SignIns", &["Outcome", "Method"]));
+    assert_eq!(disagreements(&copy), disagreements(&REPOSITORY));
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod races;
 mod racing;
 mod records;
 mod redeeming;
+mod releases;
 mod sends;
 mod service;
 mod sessions;

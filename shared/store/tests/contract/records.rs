@@ -382,17 +382,6 @@ async fn what_expires_says_so_to_the_table() {
 }
 
 #[tokio::test]
-async fn every_record_says_the_version_of_its_form() {
-    let tables = Tables::new().await;
-    tables.with_code(1).await;
-    let key = SealingKeyRecord { version: 7, sealed: vec![1], active_from: NOW };
-    assert!(tables.keys.add_sealing(&key).await.unwrap());
-    for (key, item) in tables.contents().await {
-        assert_eq!(item.get("v"), Some(&AttributeValue::N("1".to_owned())), "{key:?}");
-    }
-}
-
-#[tokio::test]
 async fn nothing_is_written_as_null() {
     let tables = Tables::new().await;
     let session = Session { user_agent: None, ..session(1) };

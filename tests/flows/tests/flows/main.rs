@@ -19,6 +19,7 @@ mod faults;
 mod guesses;
 mod happy;
 mod limits;
+mod metrics;
 mod notices;
 mod password;
 mod phone;
