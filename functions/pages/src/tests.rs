@@ -4,7 +4,7 @@ use std::path::Path;
 
 use http::StatusCode;
 use lambda_http::{Body, Response};
-use postern_http::{Edge, Frame};
+use postern_http::Frame;
 use serde_json::json;
 
 use crate::site::{ASSETS, PAGES};
