@@ -5,8 +5,8 @@
 
 mod clock;
 mod cookies;
-mod edge;
 mod counts;
+mod edge;
 mod json;
 mod problem;
 mod reply;
