@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -72,7 +72,7 @@ pub struct LocalRun {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long what could not be told waits before it is tried again.
-const TELL_AGAIN: Duration = Duration::from_secs(1);
+const TELL_AGAIN: Duration = Duration::from_millis(250);
 
 /// What the local run is called, and what passkeys and texts are bound to.
 const PORTAL: &str = "Provider portal";
@@ -234,6 +234,12 @@ impl LocalRun {
         self.news.handed_on.load(Ordering::SeqCst) >= self.news.asked.load(Ordering::SeqCst)
     }
 
+    /// Whether all of it has been told, and nothing waits for another attempt.
+    #[must_use]
+    pub fn has_told_everything(&self) -> bool {
+        self.has_handed_on() && self.news.all_told.load(Ordering::SeqCst)
+    }
+
     /// Stops: no new request, and a moment for those under way.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
@@ -360,6 +366,8 @@ struct News {
     notify: Notify,
     asked: AtomicU64,
     handed_on: AtomicU64,
+    /// Whether nothing waits for another attempt.
+    all_told: AtomicBool,
 }
 
 impl News {
@@ -371,18 +379,19 @@ impl News {
 
 /// Hands the stream to `security-notices` after each request, and again a little later if it failed.
 async fn tell_the_news(stream: Stream, news: Arc<News>, mut stopped: watch::Receiver<bool>) {
-    let mut all_told = true;
+    news.all_told.store(true, Ordering::SeqCst);
     loop {
         tokio::select! {
             () = news.notify.notified() => {}
-            () = tokio::time::sleep(TELL_AGAIN), if !all_told => {}
+            () = tokio::time::sleep(TELL_AGAIN), if !news.all_told.load(Ordering::SeqCst) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
         let asked = news.asked.load(Ordering::SeqCst);
-        all_told = stream.hand_out().await.unwrap_or_else(|error| {
+        let all_told = stream.hand_out().await.unwrap_or_else(|error| {
             tracing::warn!(error, "the stream cannot be read");
             false
         });
+        news.all_told.store(all_told, Ordering::SeqCst);
         news.handed_on.store(asked, Ordering::SeqCst);
     }
 }

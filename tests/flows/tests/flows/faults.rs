@@ -11,7 +11,7 @@ use flows::{
 use futures_util::future::join_all;
 use http::Method;
 use jiff::SignedDuration;
-use postern_local::Fault;
+use postern_local::{Fault, LocalRun};
 use serde_json::{Value, json};
 
 const KINDS: [&str; 4] = ["throttled", "error", "timeout", "lost_response"];
@@ -555,7 +555,7 @@ pub fn calls(run: &Run, service: &str, operation: &str) -> u64 {
 /// Sends the step while these calls fail, and the telling of what happened: it makes calls of its own, which
 /// would meet the fault in the step's stead.
 async fn send_failing(run: &Run, step: Step, ready: &Ready, fault: Option<Value>) -> Answer {
-    settled(run).await;
+    told(run).await;
     let still = json!({ "service": "sns", "operation": "Publish", "kind": "error" });
     let still = (!step.publishes()).then_some(still);
     let faults: Vec<Value> = still.into_iter().chain(fault).collect();
@@ -565,12 +565,22 @@ async fn send_failing(run: &Run, step: Step, ready: &Ready, fault: Option<Value>
     answer
 }
 
-/// Waits until what happened has been told.
+/// Waits until what happened has been handed on to be told.
 pub async fn settled(run: &Run) {
+    until(run, LocalRun::has_handed_on).await;
+}
+
+/// Waits until it has been told, and nothing is tried again a little later.
+async fn told(run: &Run) {
+    until(run, LocalRun::has_told_everything).await;
+}
+
+/// Waits until it is so, and no call is under way.
+async fn until(run: &Run, is_so: fn(&LocalRun) -> bool) {
     loop {
         let before = run.local().toll().all_calls();
         tokio::time::sleep(Duration::from_millis(10)).await;
-        if run.local().has_handed_on() && run.local().toll().all_calls() == before {
+        if is_so(run.local()) && run.local().toll().all_calls() == before {
             return;
         }
     }
@@ -580,7 +590,7 @@ pub async fn settled(run: &Run) {
 async fn calls_of(run: &Run, step: Step) -> Vec<(&'static str, &'static str, u64)> {
     let ready = step.ready(run, None).await;
     let count = || step.operations().map(|(service, operation)| calls(run, service, operation));
-    settled(run).await;
+    told(run).await;
     let before: Vec<u64> = count().collect();
     send_failing(run, step, &ready, None).await.expect(step.status());
     let made = count().zip(before).map(|(after, before)| after - before);
