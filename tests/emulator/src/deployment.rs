@@ -35,6 +35,10 @@ pub struct Deployment {
 }
 
 /// The parameters, and the tables' names.
+/// What this deployment does not come to call: its `EmailRecoveryEndsAt` is past, it has no `EmailIdentity`, and what the walk hands to
+/// `security-notices` is of an account without a phone. The flows have all of it called, and count it (`calls.rs`, `notices.rs`).
+const NOT_COME_TO: [&str; 3] = ["recovery-email-send", "recovery-email-verify", "security-notices"];
+
 const PARAMETERS: [(&str, &str); 24] = [
     ("RpId", "portal.example"),
     ("RpName", "Provider portal"),
@@ -199,7 +203,8 @@ impl Deployment {
             let (declared, made) = (declared.unwrap_or_default(), recorder.calls());
             found
                 .extend(made.difference(&declared).map(|call| format!("{name}: {call} is not in its CALLS")));
-            found.extend(declared.difference(&made).map(|call| format!("{name}: {call} was never made")));
+            let missing = declared.difference(&made).filter(|_| !NOT_COME_TO.contains(&name.as_str()));
+            found.extend(missing.map(|call| format!("{name}: {call} was never made")));
             let template = &self.repository.template;
             let id = template.functions.iter().find(|(_, function)| function.binary == *name);
             let role = id.and_then(|(id, _)| template.roles.get(&format!("{id}Role")));

@@ -25,7 +25,14 @@ pub async fn by_code(walk: &mut Walk) -> Result<(), Failure> {
     walk.send("recovery-code-redeem", (401, "wrong_credentials"), |_| {}).await?;
     let code = walk.recovery_code.replace('-', " ");
     let body = json!({ "code": code, "username": "DR.Rivera" });
-    let recovered = walk.send_body("recovery-code-redeem", (200, ""), body.clone()).await?;
+    // A session that comes along ends.
+    let session = walk.session.clone();
+    let recovered = walk
+        .send("recovery-code-redeem", (200, ""), |event| {
+            event["cookies"] = json!([session]);
+            event["body"] = body.to_string().into();
+        })
+        .await?;
     walk.expect(recovered.json()["status"] == "recovered", "not recovered");
     walk.keep_session(&recovered);
     // The answer was lost, and the request comes again: the same outcome, another cookie.
