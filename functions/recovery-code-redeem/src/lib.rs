@@ -22,8 +22,8 @@ use postern_keys::{KeyName, KeyService, Keyring, Purpose, Random};
 use postern_metrics::{Method, count_wrong};
 use postern_sign_ins::{SignIn, recovered, recovering};
 use postern_store::{
-    Ceremony, CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, IdempotentRequest, Named, OpenedKeyring,
-    Races, RecoveryCodes, Redeemed, Redemption, Store, UsedKey,
+    Beginning, Ceremony, CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, IdempotentRequest, Named,
+    OpenedKeyring, Races, Recovery, RecoveryCodes, Redeemed, Redemption, Store, UsedKey,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -181,15 +181,15 @@ async fn redeem(
         .second
         .map(|sign_in| Ceremony { id: sign_in.id.as_str().to_owned(), expires_at: sign_in.expires_at });
     let redemption = Redemption {
-        account,
-        recovered: &as_it_is_to_be,
+        makes: Recovery {
+            account,
+            recovered: &as_it_is_to_be,
+            begins: Beginning { session: &session, event: &event, replaced: request.session_id() },
+        },
         code: right.found,
         named: right.named,
-        session: &session,
-        event: &event,
         idempotent: right.idempotent,
         second: second.as_ref(),
-        replaced: request.session_id(),
     };
     match deps.codes.redeem(redemption, now).await? {
         Redeemed::Done => Ok(recovered(&token, &as_it_is_to_be, &deps.policy, now)),

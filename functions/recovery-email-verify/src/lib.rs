@@ -15,7 +15,9 @@ use postern_http::{Clock, Problem, Reply, Request, SessionToken};
 use postern_keys::Random;
 use postern_metrics::{Method, count_wrong};
 use postern_sign_ins::{SignIn, recovered, recovering};
-use postern_store::{Counted, EmailRecovery, EmailedCode, Guess, KeptEmails, OpenedKeyring, Races, Store};
+use postern_store::{
+    Beginning, Counted, EmailRecovery, EmailedCode, Guess, KeptEmails, OpenedKeyring, Races, Recovery, Store,
+};
 use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
@@ -102,13 +104,17 @@ async fn recover(
     let done = deps
         .store
         .recover_by_email(EmailRecovery {
-            account,
-            recovered: &as_it_is_to_be,
+            makes: Recovery {
+                account,
+                recovered: &as_it_is_to_be,
+                begins: Beginning {
+                    session: &session,
+                    event: &event(deps, request, account, What::Recovered, now),
+                    replaced: request.session_id(),
+                },
+            },
             recovery: &recovery.id,
             code: sent,
-            session: &session,
-            event: &event(deps, request, account, What::Recovered, now),
-            replaced: request.session_id(),
         })
         .await?;
     if done {

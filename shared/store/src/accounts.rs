@@ -1,5 +1,8 @@
 //! Reading an account.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use jiff::Timestamp;
 use postern_domain::account::Account;
 use postern_domain::activity::Event;
@@ -8,7 +11,7 @@ use postern_domain::name::PasskeyName;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::record::{self, FIRST_METHOD, Item, string};
+use crate::record::{self, FIRST_METHOD, Item, Key, string};
 use crate::transaction::{Expression, Transaction};
 
 impl Store {
@@ -41,6 +44,27 @@ impl Store {
             return Err(StoreError::Corrupt("an account is larger than a page"));
         }
         Ok(page.items.unwrap_or_default())
+    }
+
+    /// Reads items by their keys, of each table: all of them, or none. One call.
+    pub(crate) async fn get_together<const N: usize>(
+        &self,
+        wanted: [(&String, Vec<Key>); N],
+    ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+        const OPERATION: &str = "BatchGetItem";
+        let mut read = self.client.batch_get_item();
+        for (table, keys) in wanted {
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let keys = keys.map_err(|_| StoreError::Corrupt("a read could not be built"))?;
+            read = read.request_items(table, keys);
+        }
+        let found = read.send().await.map_err(|error| StoreError::unavailable(OPERATION, &error))?;
+        // Half an answer decides nothing.
+        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
+            let reason = "not all was read".to_owned();
+            return Err(StoreError::Unavailable { operation: OPERATION, reason });
+        }
+        Ok(found.responses.unwrap_or_default())
     }
 
     /// Gives a passkey another name. `false`: it is not there any more. One call.

@@ -3,14 +3,12 @@
 //! The codes stand by the username, as those to phones do, and are guessed at in the same ladder. Nothing lifts a lock of
 //! theirs but time: a record is there only once somebody has asked for a code.
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use postern_domain::account::Account;
-use postern_domain::activity::Event;
-use postern_domain::id::{AccountId, SessionId, SignInId};
+use postern_domain::id::{AccountId, SignInId};
 use postern_domain::name::Username;
 use postern_domain::send_limit::PER_ACCOUNT;
-use postern_domain::session::Session;
 use postern_keys::VersionedMac;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +21,7 @@ use crate::guessed::{
 };
 use crate::record::{self, Item, number};
 use crate::sends::{Condition as SendCondition, NotNow, Sending, codes_over, free, moved, outcome};
+use crate::sign_in::Recovery;
 use crate::transaction::{Expression, Transaction};
 
 /// Whom a code by email goes to.
@@ -63,16 +62,11 @@ pub struct KeptEmails {
     pub code: Option<EmailedCode>,
 }
 
-/// A right code. `account` as it was read, `recovered` as it is to be.
+/// A right code, and the recovery that it makes.
 pub struct EmailRecovery<'a> {
-    pub account: &'a Account,
-    pub recovered: &'a Account,
+    pub makes: Recovery<'a>,
     pub recovery: &'a SignInId,
     pub code: &'a EmailedCode,
-    pub session: &'a Session,
-    pub event: &'a Event,
-    /// The session that came with the request: it ends.
-    pub replaced: Option<SessionId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,7 +82,6 @@ struct EmailedRecord {
 enum Condition {
     Code,
     Profile,
-    Lock,
 }
 
 impl Store {
@@ -99,18 +92,9 @@ impl Store {
         nobody: &AccountId,
         now: Timestamp,
     ) -> Result<Addressee, StoreError> {
-        const INCOMPLETE: &str = "BatchGetItem";
-        let keys = [record::name_key(username), guessed_key(username, Guessed::Email)];
-        let wanted = KeysAndAttributes::builder().set_keys(Some(keys.into())).consistent_read(true);
-        let wanted = wanted.build().map_err(|_| StoreError::Corrupt("a read could not be built"))?;
-        let found = self.client.batch_get_item().request_items(&self.accounts, wanted).send().await;
-        let found = found.map_err(|error| StoreError::unavailable(INCOMPLETE, &error))?;
-        // Half an answer decides nothing.
-        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
-            let reason = "not all was read".to_owned();
-            return Err(StoreError::Unavailable { operation: INCOMPLETE, reason });
-        }
-        let items = found.responses.unwrap_or_default().remove(&self.accounts).unwrap_or_default();
+        let keys = vec![record::name_key(username), guessed_key(username, Guessed::Email)];
+        let mut found = self.get_together([(&self.accounts, keys)]).await?;
+        let items = found.remove(&self.accounts).unwrap_or_default();
         let of = |kind: &str| {
             items
                 .iter()
@@ -194,7 +178,6 @@ impl Store {
     ///
     /// [`StoreError::Conflict`]: the account is not as it was read.
     pub async fn recover_by_email(&self, new: EmailRecovery<'_>) -> Result<bool, StoreError> {
-        let (account, recovered) = (new.account, new.recovered);
         let mut writes = Transaction::new();
         let kept = code_attribute(new.recovery);
         // Remembered until the code would have been over: another answer to it is told that the recovery is used.
@@ -207,20 +190,9 @@ impl Store {
             format!("{kept}.tag = :tag AND attribute_not_exists({kept}.used)"),
             [(":tag", tag)],
         );
-        let key = guessed_key(&account.username, Guessed::Email);
+        let key = guessed_key(&new.makes.account.username, Guessed::Email);
         writes.update_if(Condition::Code, &self.accounts, key, success, same)?;
-        let change = Expression::new(
-            "SET revision = :next, generation = :generation",
-            [(":next", number(recovered.revision)), (":generation", number(recovered.generation))],
-        );
-        let profile = record::profile_key(&account.id);
-        writes.update_if(Condition::Profile, &self.accounts, profile, change, unchanged(account))?;
-        self.lift_locks(&mut writes, Condition::Lock, account, Some(Guessed::Email))?;
-        writes.put(&self.accounts, record::activity_item(new.event)?)?;
-        writes.put(&self.attempts, record::session_item(new.session)?)?;
-        if let Some(replaced) = &new.replaced {
-            writes.delete(&self.attempts, record::session_key(replaced))?;
-        }
+        self.recover(&mut writes, Condition::Profile, &new.makes, Guessed::Email)?;
         let failed = writes.commit(&self.client).await?;
         if failed.iter().any(|failed| failed.condition == Condition::Code) {
             Ok(false)

@@ -263,6 +263,20 @@ pub fn open_at(now: Timestamp) -> Expression {
     open
 }
 
+/// Counts a guess, also where there is nothing to guess at yet.
+pub fn one_more_at(now: Timestamp) -> Expression {
+    Expression::new(
+        "SET streak = if_not_exists(streak, :none) + :one, failures = if_not_exists(failures, :none) + :one, \
+         guessed_at = :now, forget_at = if_not_exists(forget_at, :forget)",
+        [
+            (":none", number(0)),
+            (":one", number(1)),
+            (":now", number(now.as_millisecond())),
+            (":forget", forget_nobody_at(now)),
+        ],
+    )
+}
+
 /// As far as this record knows, `sign_in` has not ended.
 fn unused(which: Guessed, sign_in: &SignInId) -> Expression {
     match which {
@@ -399,18 +413,8 @@ impl Store {
         if let Some(sign_in) = sign_in {
             open = unused(which, sign_in).and(open);
         }
-        let one_more = Expression::new(
-            "SET streak = if_not_exists(streak, :none) + :one, failures = if_not_exists(failures, :none) + :one, \
-             guesses = if_not_exists(guesses, :none) + :one, guessed_at = :now, \
-             forget_at = if_not_exists(forget_at, :forget)",
-            [
-                (":none", number(0)),
-                (":one", number(1)),
-                (":now", number(now.as_millisecond())),
-                (":forget", forget_nobody_at(now)),
-            ],
-        )
-        .versioned();
+        let mut one_more = one_more_at(now).versioned();
+        one_more.push(", guesses = if_not_exists(guesses, :none) + :one");
         open.values.extend(one_more.values);
         let counted = self
             .client

@@ -4,27 +4,23 @@
 //! it names, as any other authenticator is, and for a name or an address that nobody has by the same write; beside
 //! that by the caller's address, and by the hour for the whole deployment. The code itself is found by its MAC.
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use postern_domain::account::Account;
-use postern_domain::activity::Event;
 use postern_domain::guess::{Guesses, Standing};
-use postern_domain::id::{AccountId, SessionId};
+use postern_domain::id::AccountId;
 use postern_domain::name::{Email, Username};
 use postern_domain::send_limit::{PER_ADDRESS, free_at};
-use postern_domain::session::Session;
 use sha2::{Digest, Sha256};
 
-use crate::change::unchanged;
 use crate::enrolment::{Ceremony, spent_item};
 use crate::error::StoreError;
-use crate::guessed::{
-    Guessed, KNOWN, account_of, forget_nobody_at, guessed_key, guesses_of, open_at, refusal,
-};
+use crate::guessed::{Guessed, KNOWN, account_of, guessed_key, guesses_of, one_more_at, open_at, refusal};
 use crate::idempotency::{IdempotentRequest, UsedKey, unused_at};
 use crate::record::{self, Key, number, single_key};
 use crate::recovery_codes::RecoveryCodes;
 use crate::sends::{limit_key, next_hour, sent};
+use crate::sign_in::Recovery;
 use crate::transaction::{Expression, Transaction};
 
 /// Whose code it is said to be.
@@ -115,19 +111,14 @@ pub struct HeldCode {
     pub(crate) marker: String,
 }
 
-/// A right code. `account` as it was read, `recovered` as it is to be.
+/// A right code, and the recovery that it makes.
 pub struct Redemption<'a> {
-    pub account: &'a Account,
-    pub recovered: &'a Account,
+    pub makes: Recovery<'a>,
     pub code: &'a HeldCode,
     pub named: &'a Named,
-    pub session: &'a Session,
-    pub event: &'a Event,
     pub idempotent: Option<&'a IdempotentRequest>,
     /// The sign-in that proved something beside the code: it is spent with it.
     pub second: Option<&'a Ceremony>,
-    /// The session that came with the request: it ends.
-    pub replaced: Option<SessionId>,
 }
 
 /// What became of a right code.
@@ -164,23 +155,8 @@ impl RecoveryCodes {
         if let Some(idempotent) = guess.idempotent {
             writes.check(Condition::Key, &store.attempts, idempotent.record_key(), unused_at(now))?;
         }
-        let counted = Expression::new(
-            "SET streak = if_not_exists(streak, :none) + :one, failures = if_not_exists(failures, :none) + :one, \
-             guessed_at = :now, forget_at = if_not_exists(forget_at, :forget)",
-            [
-                (":none", number(0)),
-                (":one", number(1)),
-                (":now", number(now.as_millisecond())),
-                (":forget", forget_nobody_at(now)),
-            ],
-        );
-        writes.update_if(
-            Condition::Count,
-            &store.accounts,
-            guess.named.count_key(),
-            counted,
-            open_at(now),
-        )?;
+        let key = guess.named.count_key();
+        writes.update_if(Condition::Count, &store.accounts, key, one_more_at(now), open_at(now))?;
         if let Some(limit) = guess.limit {
             let address = limit_key("RECOVERY-ADDRESS", &hex::encode(guess.address));
             store.count_window(&mut writes, Condition::Address, address, PER_ADDRESS, now)?;
@@ -207,30 +183,10 @@ impl RecoveryCodes {
 
     /// The code with this MAC, and how often `named` was guessed at. One call, whoever is named.
     pub async fn held(&self, mac: &[u8; 32], named: &Named) -> Result<Held, StoreError> {
-        const INCOMPLETE: &str = "BatchGetItem";
         let marker = marker(mac);
-        let wanted = |key| {
-            KeysAndAttributes::builder()
-                .keys(key)
-                .consistent_read(true)
-                .build()
-                .map_err(|_| StoreError::Corrupt("a read could not be built"))
-        };
-        let found = self
-            .store
-            .client
-            .batch_get_item()
-            .request_items(&self.table, wanted(single_key(&marker))?)
-            .request_items(&self.store.accounts, wanted(named.count_key())?)
-            .send()
-            .await
-            .map_err(|error| StoreError::unavailable(INCOMPLETE, &error))?;
-        // Half an answer decides nothing.
-        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
-            let reason = "not all was read".to_owned();
-            return Err(StoreError::Unavailable { operation: INCOMPLETE, reason });
-        }
-        let mut found = found.responses.unwrap_or_default();
+        let wanted =
+            [(&self.table, vec![single_key(&marker)]), (&self.store.accounts, vec![named.count_key()])];
+        let mut found = self.store.get_together(wanted).await?;
         let mut one = |table: &str| found.remove(table).and_then(|mut items| items.pop());
         let count = one(&self.store.accounts).unwrap_or_default();
         let owner = count.get("account").and_then(|id| id.as_s().ok()?.parse().ok());
@@ -249,22 +205,20 @@ impl RecoveryCodes {
     ///
     /// [`StoreError::Conflict`]: the account is not as it was read.
     pub async fn redeem(&self, new: Redemption<'_>, now: Timestamp) -> Result<Redeemed, StoreError> {
-        let (store, account, recovered) = (&self.store, new.account, new.recovered);
+        let (store, account) = (&self.store, new.makes.account);
         let mut writes = Transaction::new();
         if let Some(idempotent) = new.idempotent {
-            writes.put_if(Condition::Key, &store.attempts, idempotent.item(recovered)?, unused_at(now))?;
+            writes.put_if(
+                Condition::Key,
+                &store.attempts,
+                idempotent.item(new.makes.recovered)?,
+                unused_at(now),
+            )?;
         }
         let marker = &new.code.marker;
         let same = Expression::new("marker = :marker", [(":marker", record::string(marker))]);
         writes.delete_if(Condition::Code, &self.table, single_key(account.id.as_str()), same)?;
         writes.delete(&self.table, single_key(marker))?;
-        let change = Expression::new(
-            "SET revision = :next, generation = :generation REMOVE recovery_issued_at, recovery_downloaded_at",
-            [(":next", number(recovered.revision)), (":generation", number(recovered.generation))],
-        );
-        let profile = record::profile_key(&account.id);
-        writes.update_if(Condition::Profile, &store.accounts, profile, change, unchanged(account))?;
-
         let anew =
             Expression::new("SET streak = :none, failures = :none REMOVE guessed_at", [(":none", number(0))]);
         let own = guessed_key(&account.username, Guessed::RecoveryCode);
@@ -281,12 +235,7 @@ impl RecoveryCodes {
                 writes.update(&store.accounts, new.named.count_key(), one_less)?;
             }
         }
-        store.lift_locks(&mut writes, Condition::Profile, account, Some(Guessed::RecoveryCode))?;
-        writes.put(&store.accounts, record::activity_item(new.event)?)?;
-        writes.put(&store.attempts, record::session_item(new.session)?)?;
-        if let Some(replaced) = &new.replaced {
-            writes.delete(&store.attempts, record::session_key(replaced))?;
-        }
+        store.recover(&mut writes, Condition::Profile, &new.makes, Guessed::RecoveryCode)?;
         if let Some(second) = new.second {
             writes.put_if(Condition::SignIn, &store.attempts, spent_item(second)?, Expression::absent())?;
         }

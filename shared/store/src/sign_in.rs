@@ -57,7 +57,14 @@ pub enum Secret<'a> {
     AuthenticatorStep { step: TimeStep, sealed: &'a [u8] },
 }
 
-/// The session that a sign-in ends in.
+/// An account that is recovered, by whichever way. `account` as it was read, `recovered` as it is to be.
+pub struct Recovery<'a> {
+    pub account: &'a Account,
+    pub recovered: &'a Account,
+    pub begins: Beginning<'a>,
+}
+
+/// The session that a sign-in, or a recovery, ends in.
 pub struct Beginning<'a> {
     pub session: &'a Session,
     pub event: &'a Event,
@@ -216,9 +223,32 @@ impl Store {
         writes.check(Condition::Profile, &self.accounts, profile, unchanged(account))
     }
 
-    fn begin(
+    /// Makes of an account what a recovery does: every other session ends, what was locked opens, but for what was guessed
+    /// at `by`, and the session that may set up anew begins. `name`: of the account as it was read.
+    pub(crate) fn recover<C: Copy>(
         &self,
-        writes: &mut Transaction<Condition>,
+        writes: &mut Transaction<C>,
+        name: C,
+        recovery: &Recovery<'_>,
+        by: Guessed,
+    ) -> Result<(), StoreError> {
+        let Recovery { account, recovered, begins } = recovery;
+        let mut change = Expression::new(
+            "SET revision = :next, generation = :generation",
+            [(":next", number(recovered.revision)), (":generation", number(recovered.generation))],
+        );
+        if recovered.recovery_code.is_none() {
+            change.push(" REMOVE recovery_issued_at, recovery_downloaded_at");
+        }
+        let profile = record::profile_key(&account.id);
+        writes.update_if(name, &self.accounts, profile, change, unchanged(account))?;
+        self.lift_locks(writes, name, account, Some(by))?;
+        self.begin(writes, begins)
+    }
+
+    fn begin<C: Copy>(
+        &self,
+        writes: &mut Transaction<C>,
         beginning: &Beginning<'_>,
     ) -> Result<(), StoreError> {
         writes.put(&self.accounts, record::activity_item(beginning.event)?)?;

@@ -7,16 +7,16 @@ use postern_domain::guess::{FREE_GUESSES, Standing};
 use postern_domain::id::{AccountId, SessionId};
 use postern_domain::name::Username;
 use postern_domain::one_time_code::SENT_CODE_LIVES;
-use postern_domain::session::{Origin, Session};
 use postern_keys::VersionedMac;
 use postern_store::{
-    Counted, EmailRecovery, EmailedCode, Guess, KeptEmails, NotNow, RecoveryEmail, Store, StoreError,
+    Beginning, Counted, EmailRecovery, EmailedCode, Guess, KeptEmails, NotNow, Recovery, RecoveryEmail,
+    Store, StoreError,
 };
 
 use crate::racing::{all_but_one, at_once, count};
 use crate::tables::{
-    NOW, Tables, bytes, event, event_of, guess_password, number, sending, session, set_password, sign_in_id,
-    taken,
+    NOW, Tables, bytes, event, event_of, guess_password, number, recovering, sending, set_password,
+    sign_in_id, taken,
 };
 
 const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
@@ -63,22 +63,20 @@ async fn recover(
     number: u32,
 ) -> Result<bool, StoreError> {
     let recovered = account.recovered(false);
-    let session = Session {
-        id: SessionId::from_bytes(bytes(number)),
-        account: account.id.clone(),
-        origin: Origin::Recovery,
-        generation: recovered.generation,
-        ..session(number)
-    };
+    let session = recovering(&recovered, number);
     store
         .recover_by_email(EmailRecovery {
-            account,
-            recovered: &recovered,
+            makes: Recovery {
+                account,
+                recovered: &recovered,
+                begins: Beginning {
+                    session: &session,
+                    event: &event_of(account, event(number, What::Recovered)),
+                    replaced: None,
+                },
+            },
             recovery: &sign_in_id(recovery),
             code,
-            session: &session,
-            event: &event_of(account, event(number, What::Recovered)),
-            replaced: None,
         })
         .await
 }

@@ -5,16 +5,16 @@ use postern_domain::account::Account;
 use postern_domain::activity::What;
 use postern_domain::guess::{DISABLED_AT, FREE_GUESSES, Standing};
 use postern_domain::id::SessionId;
-use postern_domain::session::{Origin, Session};
+use postern_domain::session::Origin;
 use postern_store::{
-    Ceremony, CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, IdempotentRequest, Named, RecoveryCodes,
-    Redeemed, Redemption, StoreError, StoredCode,
+    Beginning, Ceremony, CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, IdempotentRequest, Named,
+    Recovery, RecoveryCodes, Redeemed, Redemption, StoreError, StoredCode,
 };
 
 use crate::racing::{RACERS, all_but_one, at_once, count};
 use crate::tables::{
-    ATTEMPTS, NOW, RECOVERY_CODES, Tables, bytes, code, event, event_of, guess_password, number, session,
-    sign_in_by_passkey,
+    ATTEMPTS, NOW, RECOVERY_CODES, Tables, bytes, code, event, event_of, guess_password, number, recovering,
+    session, sign_in_by_passkey,
 };
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -50,24 +50,18 @@ async fn redeem(
     idempotent: Option<&IdempotentRequest>,
 ) -> Result<Redeemed, StoreError> {
     let recovered = account.recovered(true);
-    let session = Session {
-        id: SessionId::from_bytes(bytes(number)),
-        account: account.id.clone(),
-        origin: Origin::Recovery,
-        generation: recovered.generation,
-        ..session(number)
-    };
+    let session = recovering(&recovered, number);
     let event = event_of(account, event(number, What::Recovered));
     let redemption = Redemption {
-        account,
-        recovered: &recovered,
+        makes: Recovery {
+            account,
+            recovered: &recovered,
+            begins: Beginning { session: &session, event: &event, replaced: None },
+        },
         code,
         named,
-        session: &session,
-        event: &event,
         idempotent,
         second: None,
-        replaced: None,
     };
     codes.redeem(redemption, NOW).await
 }
@@ -261,15 +255,15 @@ async fn a_sign_in_beside_it_is_spent_with_it() {
     let begun = session(60);
     let redeem = || {
         let redemption = Redemption {
-            account: &account,
-            recovered: &recovered,
+            makes: Recovery {
+                account: &account,
+                recovered: &recovered,
+                begins: Beginning { session: &begun, event: &event, replaced: None },
+            },
             code: &found,
             named: &named,
-            session: &begun,
-            event: &event,
             idempotent: None,
             second: Some(&second),
-            replaced: None,
         };
         tables.codes.redeem(redemption, NOW)
     };

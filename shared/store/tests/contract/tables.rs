@@ -255,6 +255,16 @@ pub fn signed_in(number: u32, of: u32) -> Session {
     proven(&session, &passkey(of))
 }
 
+/// The session that a recovery begins. `recovered`: the account as it is to be.
+pub fn recovering(recovered: &Account, number: u32) -> Session {
+    Session {
+        account: recovered.id.clone(),
+        origin: Origin::Recovery,
+        generation: recovered.generation,
+        ..session(number)
+    }
+}
+
 /// The session, with `passkey` proven beside what it had.
 pub fn proven(session: &Session, passkey: &Passkey) -> Session {
     let factor = Factor::Passkey { id: passkey.id.clone(), backed_up: passkey.backed_up };
