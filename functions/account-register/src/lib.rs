@@ -6,16 +6,18 @@
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use postern_domain::account::{Account, Methods, Password};
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::{Factor, Proof};
-use postern_domain::id::{AccountId, EventId};
+use postern_domain::id::AccountId;
 use postern_domain::name::{Email, InvalidName, Locale, Username};
 use postern_domain::policy::Policy;
 use postern_domain::session::{Origin, Session};
 use postern_http::{Clock, Problem, Reply, Request, SessionToken, view};
 use postern_keys::Random;
 use postern_passwords::{Hasher, TypedPassword, Weak, judge};
-use postern_store::{IdempotentRequest, OpenedKeyring, Registered, Registration, Store, StoreError};
+use postern_store::{
+    IdempotentRequest, OpenedKeyring, Registered, Registration, Store, StoreError, happened,
+};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
@@ -75,13 +77,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let account = new_account(id, username, email, locale, hash.is_some(), now)?;
     let token = SessionToken::from_bytes(deps.random.fill());
     let session = new_session(&token, &account, &request, now);
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::AccountRegistered,
-        place: request.source_ip(),
-    };
+    let event = happened(&request, &deps.random, &account.id, What::AccountRegistered, now);
     let content = content(&account, password.as_ref());
     let idempotent = IdempotentRequest::of(&request, "account-register", &keyring, &content, now)?;
     let registration = Registration {

@@ -5,15 +5,15 @@
 
 use postern_authenticators::{AuthenticatorSecret, Place};
 use postern_codes::Codes;
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::Factor;
-use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
 use postern_domain::time_step::TimeStep;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::{Keyring, Random};
 use postern_store::{
     AuthenticatorEnrolment, Caller, NoneWaits, OpenedKeyring, PendingAuthenticator, Races, Store, StoreError,
+    happened,
 };
 use serde::Deserialize;
 
@@ -87,13 +87,13 @@ async fn enrol(
     let changed = account.with_authenticator(now);
     let proven = session.proving(&changed, Factor::Authenticator, now).ok_or(StoreError::Conflict)?;
     let replaces = account.methods.authenticator.is_some();
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: if replaces { What::AuthenticatorReplaced } else { What::AuthenticatorAdded },
-        place: request.source_ip(),
-    };
+    let event = happened(
+        request,
+        &deps.random,
+        &account.id,
+        if replaces { What::AuthenticatorReplaced } else { What::AuthenticatorAdded },
+        now,
+    );
     let sealed = secret.seal(keyring, Place::Account(&account.id), now).map_err(Problem::unavailable)?;
     let enrolled = deps
         .store

@@ -2,13 +2,12 @@
 //!
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::Factor;
-use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request};
 use postern_keys::Random;
-use postern_store::{AuthenticatorRemoval, Store, decide_again};
+use postern_store::{AuthenticatorRemoval, Store, decide_again, happened};
 
 /// What the role of this function allows, action by action.
 pub const CALLS: &[&str] = &[
@@ -41,13 +40,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     }
     deps.policy.may_become(account, &account.without_authenticator(), now)?;
 
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::AuthenticatorRemoved,
-        place: request.source_ip(),
-    };
+    let event = happened(request, &deps.random, &account.id, What::AuthenticatorRemoved, now);
     let proven = session.outliving(|factor| *factor == Factor::Authenticator);
     deps.store
         .remove_authenticator(AuthenticatorRemoval { account, proven: &proven, event: &event }, now)

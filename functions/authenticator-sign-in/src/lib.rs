@@ -14,8 +14,8 @@ use postern_codes::Codes;
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
-use postern_metrics::{Method, count_wrong};
-use postern_sign_ins::{Answered, SignIn, SignIns};
+use postern_metrics::Method;
+use postern_sign_ins::{Answered, SignIn, SignIns, WrongGuess};
 use postern_store::{Guess, OpenedKeyring, Secret};
 use serde::Deserialize;
 
@@ -71,10 +71,14 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let step = secret.step_of(&code, now);
     let right = kept.as_ref().zip(step).filter(|(kept, step)| *step > kept.last_step);
     let Some((kept, step)) = right else {
-        let account = kept.as_ref().map(|kept| &kept.account);
-        count_wrong(Method::Authenticator, guesses);
-        let told = [What::AuthenticatorLocked, What::AuthenticatorDisabled];
-        deps.sign_ins.note_wrong(&request, &sign_in.username, account, guesses, told, now).await?;
+        let wrong = WrongGuess {
+            method: Method::Authenticator,
+            guesses,
+            username: &sign_in.username,
+            account: kept.as_ref().map(|kept| &kept.account),
+            told: [What::AuthenticatorLocked, What::AuthenticatorDisabled],
+        };
+        wrong.note(&deps.sign_ins.store, &deps.sign_ins.random, &request, now).await?;
         return Err(Problem::wrong_credentials());
     };
     let answered = Answered {

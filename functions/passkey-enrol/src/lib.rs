@@ -2,16 +2,15 @@
 //!
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::Factor;
-use postern_domain::id::EventId;
 use postern_domain::name::PasskeyName;
 use postern_domain::passkey::MOST_PASSKEYS;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::Random;
 use postern_passkeys::wire::Registration;
 use postern_passkeys::{Ceremonies, EnrolmentAnswer, EnrolmentRefused};
-use postern_store::{OpenedKeyring, PasskeyEnrolment, Refused, Store, StoreError, decide_again};
+use postern_store::{OpenedKeyring, PasskeyEnrolment, Refused, Store, StoreError, decide_again, happened};
 use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
@@ -68,13 +67,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let factor = Factor::Passkey { id: passkey.id.clone(), backed_up: passkey.backed_up };
     let changed = account.with_passkey(passkey.clone());
     let proven = session.proving(&changed, factor, now).ok_or(StoreError::Conflict)?;
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::PasskeyAdded,
-        place: request.source_ip(),
-    };
+    let event = happened(request, &deps.random, &account.id, What::PasskeyAdded, now);
     let stored = deps
         .store
         .enrol_passkey(PasskeyEnrolment {

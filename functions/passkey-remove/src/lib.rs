@@ -2,13 +2,13 @@
 //!
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::Factor;
-use postern_domain::id::{EventId, PasskeyId};
+use postern_domain::id::PasskeyId;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request};
 use postern_keys::Random;
-use postern_store::{PasskeyRemoval, Store, decide_again};
+use postern_store::{PasskeyRemoval, Store, decide_again, happened};
 
 /// What the role of this function allows, action by action.
 pub const CALLS: &[&str] = &[
@@ -41,13 +41,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let passkey = id.and_then(|id| account.passkey(&id)).ok_or_else(Problem::not_found)?;
     deps.policy.may_become(account, &account.without_passkey(&passkey.id), now)?;
 
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::PasskeyRemoved,
-        place: request.source_ip(),
-    };
+    let event = happened(request, &deps.random, &account.id, What::PasskeyRemoved, now);
     let is_removed = |factor: &Factor| matches!(factor, Factor::Passkey { id, .. } if *id == passkey.id);
     deps.store
         .remove_passkey(PasskeyRemoval {

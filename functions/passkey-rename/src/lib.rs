@@ -3,13 +3,13 @@
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
 use postern_domain::account::Passkey;
-use postern_domain::activity::{Event, What};
-use postern_domain::id::{EventId, PasskeyId};
+use postern_domain::activity::What;
+use postern_domain::id::PasskeyId;
 use postern_domain::name::PasskeyName;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::Random;
-use postern_store::Store;
+use postern_store::{Store, happened};
 use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
@@ -45,13 +45,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let id: Option<PasskeyId> = request.path_parameter("id").and_then(|id| id.parse().ok());
     let passkey = id.and_then(|id| caller.account.passkey(&id)).ok_or_else(Problem::not_found)?;
 
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: caller.account.id.clone(),
-        at: now,
-        what: What::PasskeyRenamed,
-        place: request.source_ip(),
-    };
+    let event = happened(&request, &deps.random, &caller.account.id, What::PasskeyRenamed, now);
     if deps.store.rename_passkey(&caller.account.id, &passkey.id, &name, &event).await? {
         let renamed = Passkey { name, ..passkey.clone() };
         Ok(Reply::json(StatusCode::OK, &view::Passkey::new(&renamed)))

@@ -3,9 +3,8 @@
 //! Calls: one read, one transaction. An answer whose counter did not grow: one read, one write.
 
 use postern_domain::account::{Account, Passkey};
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::{Factor, Proof};
-use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
 use postern_domain::session::Standing;
 use postern_http::{Clock, Problem, Reply, Request, SessionToken};
@@ -13,7 +12,7 @@ use postern_keys::Random;
 use postern_passkeys::wire::Authentication;
 use postern_passkeys::{AnswerRefused, Ceremonies};
 use postern_sign_ins::{ended, session_of};
-use postern_store::{OpenedKeyring, PasskeySignIn, Store, decide_again};
+use postern_store::{OpenedKeyring, PasskeySignIn, Store, decide_again, happened};
 use postern_tokens::AccessTokens;
 use serde::Deserialize;
 
@@ -62,13 +61,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let (account, passkey) = Ceremonies::claimed(&credential).ok_or_else(Problem::wrong_credentials)?;
     let account = deps.store.account(&account, now).await?.ok_or_else(Problem::wrong_credentials)?;
     let passkey = account.passkey(&passkey).ok_or_else(Problem::wrong_credentials)?;
-    let event = |what| Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what,
-        place: request.source_ip(),
-    };
+    let event = |what| happened(request, &deps.random, &account.id, what, now);
     let answer = match deps.ceremonies.answer(pending, credential, passkey) {
         Ok(answer) => answer,
         Err(AnswerRefused::Wrong) => return Err(Problem::wrong_credentials()),

@@ -4,16 +4,15 @@
 //! right one another that starts its count anew; and a write once a minute to say that the session is used.
 
 use postern_domain::Timestamp;
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_domain::guess::Standing;
-use postern_domain::id::EventId;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::{Keyring, Random};
 use postern_metrics::{Method, count_wrong};
 use postern_passwords::{Checked, Hasher, PasswordHash, TypedPassword, Weak, judge};
-use postern_store::{Caller, Counted, OpenedKeyring, PasswordChange, Races, Store, StoreError};
+use postern_store::{Caller, Counted, OpenedKeyring, PasswordChange, Races, Store, StoreError, happened};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -115,7 +114,7 @@ async fn knows_current(
         Checked::Wrong => {
             count_wrong(Method::Password, guess.guesses);
             if let Some(what) = guess.guesses.told([What::PasswordLocked, What::PasswordDisabled]) {
-                deps.store.note(&event(deps, request, caller, what, now)).await?;
+                deps.store.note(&happened(request, &deps.random, &caller.account.id, what, now)).await?;
             }
             Err(Problem::wrong_credentials())
         }
@@ -140,20 +139,10 @@ async fn set(
             changed: &changed,
             hash,
             proven: &proven,
-            event: &event(deps, request, caller, what, now),
+            event: &happened(request, &deps.random, &caller.account.id, what, now),
         })
         .await?;
     Ok(Reply::json(StatusCode::OK, &view::Account::new(&changed, &deps.policy, now)))
-}
-
-fn event(deps: &Deps, request: &Request, caller: &Caller, what: What, now: Timestamp) -> Event {
-    Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: caller.account.id.clone(),
-        at: now,
-        what,
-        place: request.source_ip(),
-    }
 }
 
 fn weak(weak: Weak) -> Problem {

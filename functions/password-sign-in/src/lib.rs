@@ -9,9 +9,9 @@
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
-use postern_metrics::{Method, count_wrong};
+use postern_metrics::Method;
 use postern_passwords::{Checked, Hasher, PasswordHash, TypedPassword};
-use postern_sign_ins::{Answered, SignIn, SignIns};
+use postern_sign_ins::{Answered, SignIn, SignIns, WrongGuess};
 use postern_store::{Guess, OpenedKeyring, Secret, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -63,10 +63,14 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     let checked = deps.hasher.check(&keyring, account, &typed, stored.as_ref(), now).await;
     let checked = checked.map_err(Problem::unavailable)?;
     let (Some(kept), Checked::Right | Checked::RightButOutdated) = (&kept, checked) else {
-        let account = kept.as_ref().map(|kept| &kept.account);
-        count_wrong(Method::Password, guesses);
-        let told = [What::PasswordLocked, What::PasswordDisabled];
-        deps.sign_ins.note_wrong(&request, &sign_in.username, account, guesses, told, now).await?;
+        let wrong = WrongGuess {
+            method: Method::Password,
+            guesses,
+            username: &sign_in.username,
+            account: kept.as_ref().map(|kept| &kept.account),
+            told: [What::PasswordLocked, What::PasswordDisabled],
+        };
+        wrong.note(&deps.sign_ins.store, &deps.sign_ins.random, &request, now).await?;
         return Err(Problem::wrong_credentials());
     };
 

@@ -8,8 +8,8 @@ use postern_codes::{Bound, Codes, Purpose};
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;
 use postern_http::{Clock, Problem, Reply, Request};
-use postern_metrics::{Method, count_wrong};
-use postern_sign_ins::{Answered, SignIn, SignIns};
+use postern_metrics::Method;
+use postern_sign_ins::{Answered, SignIn, SignIns, WrongGuess};
 use postern_store::{Guess, KeptPhones, OpenedKeyring, Secret};
 use serde::Deserialize;
 
@@ -62,10 +62,14 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         bound.verify(&keyring, &code, &sent.mac).then_some((account, sent))
     });
     let Some((account, sent)) = right else {
-        let account = kept.as_ref().map(|kept| &kept.account);
-        count_wrong(Method::Phone, guesses);
-        let told = [What::PhoneLocked, What::PhoneDisabled];
-        deps.sign_ins.note_wrong(&request, &sign_in.username, account, guesses, told, now).await?;
+        let wrong = WrongGuess {
+            method: Method::Phone,
+            guesses,
+            username: &sign_in.username,
+            account: kept.as_ref().map(|kept| &kept.account),
+            told: [What::PhoneLocked, What::PhoneDisabled],
+        };
+        wrong.note(&deps.sign_ins.store, &deps.sign_ins.random, &request, now).await?;
         return Err(Problem::wrong_credentials());
     };
     let answered = Answered {

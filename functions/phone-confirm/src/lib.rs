@@ -5,15 +5,17 @@
 
 use postern_codes::{Bound, Codes, Purpose};
 use postern_domain::account::{Account, MOST_PHONES, Phone};
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::Factor;
-use postern_domain::id::{EventId, PhoneId};
+use postern_domain::id::PhoneId;
 use postern_domain::policy::Policy;
 use postern_domain::send_limit::RESEND_AFTER;
 use postern_domain::session::Session;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode, view};
 use postern_keys::Random;
-use postern_store::{NotPending, OpenedKeyring, PendingPhone, PhoneEnrolment, Races, Store, StoreError};
+use postern_store::{
+    NotPending, OpenedKeyring, PendingPhone, PhoneEnrolment, Races, Store, StoreError, happened,
+};
 use serde::Deserialize;
 
 /// What the role of this function allows, action by action.
@@ -90,13 +92,7 @@ async fn enrol(
     let changed = account.with_phone(phone.clone());
     let factor = Factor::Phone { id: phone.id.clone(), channel };
     let proven = session.proving(&changed, factor, now).ok_or(StoreError::Conflict)?;
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::PhoneAdded,
-        place: request.source_ip(),
-    };
+    let event = happened(request, &deps.random, &account.id, What::PhoneAdded, now);
     let enrolled = deps
         .store
         .enrol_phone(PhoneEnrolment { account, phone: &phone, pending, proven: &proven, event: &event })

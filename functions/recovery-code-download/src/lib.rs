@@ -8,13 +8,12 @@ use std::sync::Arc;
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
 use postern_domain::account::Account;
-use postern_domain::activity::{Event, What};
-use postern_domain::id::EventId;
+use postern_domain::activity::What;
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::RecoveryCode;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
 use postern_keys::{EncryptionContext, KeyName, KeyService, Random};
-use postern_store::{RecoveryCodes, Store, StoreError, decide_again};
+use postern_store::{RecoveryCodes, Store, StoreError, decide_again, happened};
 use serde_json::json;
 
 /// What the role of this function allows, action by action.
@@ -58,13 +57,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let code =
         std::str::from_utf8(opened.expose()).ok().and_then(|symbols| RecoveryCode::parse(symbols).ok());
     let code = code.ok_or(StoreError::Corrupt("a recovery code"))?;
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::RecoveryCodeDownloaded,
-        place: request.source_ip(),
-    };
+    let event = happened(request, &deps.random, &account.id, What::RecoveryCodeDownloaded, now);
     deps.codes.mark_downloaded(account, &stored, &event).await?;
 
     let shown = code.expose_for_owner();

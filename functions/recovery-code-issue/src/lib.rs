@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use postern_domain::activity::{Event, What};
-use postern_domain::id::EventId;
+use postern_domain::activity::What;
 use postern_domain::policy::Policy;
 use postern_domain::recovery_code::{Format, LENGTH, RecoveryCode};
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
 use postern_keys::{EncryptionContext, KeyName, KeyService, Random};
-use postern_store::{RecoveryCodes, SealedCode, Store, StoreError, decide_again};
+use postern_store::{RecoveryCodes, SealedCode, Store, StoreError, decide_again, happened};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
@@ -63,13 +62,7 @@ async fn decide(deps: &Deps, request: &Request) -> Result<Reply, Problem> {
     let mac = deps.keys.mac(KeyName::RecoveryCodeMac, symbols).await.map_err(Problem::unavailable)?;
     let sealed = deps.keys.encrypt(KeyName::RecoveryCode, &context, symbols).await;
     let new = SealedCode { sealed: sealed.map_err(Problem::unavailable)?, mac, issued_at: now };
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::RecoveryCodeIssued,
-        place: request.source_ip(),
-    };
+    let event = happened(request, &deps.random, &account.id, What::RecoveryCodeIssued, now);
     if !deps.codes.issue(account, old.as_ref(), &new, &event).await? {
         // Another account holds the same code: one in 10^16 draws again.
         return Err(StoreError::Conflict.into());

@@ -23,7 +23,7 @@ use postern_metrics::{Method, count_wrong};
 use postern_sign_ins::{SignIn, recovered, recovering};
 use postern_store::{
     Beginning, Ceremony, CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, IdempotentRequest, Named,
-    OpenedKeyring, Races, Recovery, RecoveryCodes, Redeemed, Redemption, Store, UsedKey,
+    OpenedKeyring, Races, Recovery, RecoveryCodes, Redeemed, Redemption, Store, UsedKey, happened,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -170,13 +170,7 @@ async fn redeem(
     let as_it_is_to_be = account.recovered(true);
     let token = SessionToken::from_bytes(deps.random.fill());
     let session = recovering(&token, &as_it_is_to_be, request, now);
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what: What::Recovered,
-        place: request.source_ip(),
-    };
+    let event = happened(request, &deps.random, &account.id, What::Recovered, now);
     let second = right
         .second
         .map(|sign_in| Ceremony { id: sign_in.id.as_str().to_owned(), expires_at: sign_in.expires_at });

@@ -8,15 +8,15 @@
 use postern_codes::{Codes, EmailBound};
 use postern_domain::Timestamp;
 use postern_domain::account::Account;
-use postern_domain::activity::{Event, What};
-use postern_domain::id::EventId;
+use postern_domain::activity::What;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, SessionToken};
 use postern_keys::Random;
-use postern_metrics::{Method, count_wrong};
-use postern_sign_ins::{SignIn, recovered, recovering};
+use postern_metrics::Method;
+use postern_sign_ins::{SignIn, WrongGuess, recovered, recovering};
 use postern_store::{
     Beginning, Counted, EmailRecovery, EmailedCode, Guess, KeptEmails, OpenedKeyring, Races, Recovery, Store,
+    happened,
 };
 use serde::Deserialize;
 
@@ -69,14 +69,14 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         bound.verify(&keyring, &code, &sent.mac).then_some((account, sent))
     });
     let Some((account, sent)) = right else {
-        count_wrong(Method::Email, guesses);
-        match (guesses.told([What::EmailCodeLocked, What::EmailCodeDisabled]), &kept) {
-            (Some(what), Some(kept)) => {
-                deps.store.note(&event(deps, &request, &kept.account, what, now)).await?;
-            }
-            (Some(_), None) => deps.store.note_nobody(&recovery.username, now).await?,
-            (None, _) => {}
-        }
+        let wrong = WrongGuess {
+            method: Method::Email,
+            guesses,
+            username: &recovery.username,
+            account: kept.as_ref().map(|kept| &kept.account),
+            told: [What::EmailCodeLocked, What::EmailCodeDisabled],
+        };
+        wrong.note(&deps.store, &deps.random, &request, now).await?;
         return Err(Problem::wrong_credentials());
     };
     let mut account = account.clone();
@@ -109,7 +109,7 @@ async fn recover(
                 recovered: &as_it_is_to_be,
                 begins: Beginning {
                     session: &session,
-                    event: &event(deps, request, account, What::Recovered, now),
+                    event: &happened(request, &deps.random, &account.id, What::Recovered, now),
                     replaced: request.session_id(),
                 },
             },
@@ -121,15 +121,5 @@ async fn recover(
         Ok(recovered(&token, &as_it_is_to_be, &deps.policy, now))
     } else {
         Err(Problem::sign_in_expired())
-    }
-}
-
-fn event(deps: &Deps, request: &Request, account: &Account, what: What, now: Timestamp) -> Event {
-    Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: account.id.clone(),
-        at: now,
-        what,
-        place: request.source_ip(),
     }
 }

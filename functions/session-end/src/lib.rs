@@ -2,12 +2,12 @@
 //!
 //! Calls: two reads, one transaction; and a write once a minute to say that the session is used.
 
-use postern_domain::activity::{Event, What};
-use postern_domain::id::{EventId, SessionId};
+use postern_domain::activity::What;
+use postern_domain::id::SessionId;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request};
 use postern_keys::Random;
-use postern_store::Store;
+use postern_store::{Store, happened};
 
 /// What the role of this function allows, action by action.
 pub const CALLS: &[&str] = &[
@@ -32,13 +32,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     caller.session.may_all(&deps.policy, &caller.account, now)?;
     let ended: Option<SessionId> = request.path_parameter("id").and_then(|id| id.parse().ok());
     let ended = ended.ok_or_else(Problem::not_found)?;
-    let event = Event {
-        id: EventId::from_bytes(deps.random.fill()),
-        account: caller.account.id.clone(),
-        at: now,
-        what: What::SessionEnded,
-        place: request.source_ip(),
-    };
+    let event = happened(&request, &deps.random, &caller.account.id, What::SessionEnded, now);
     if !deps.store.end_session(&ended, &event).await? {
         return Err(Problem::not_found());
     }

@@ -8,8 +8,10 @@ mod prove;
 mod recovered;
 mod reply;
 mod sign_in;
+mod wrong;
 
 pub use prove::{Answered, SignIns};
 pub use recovered::{recovered, recovering};
 pub use reply::{ended, session_of};
 pub use sign_in::SignIn;
+pub use wrong::WrongGuess;

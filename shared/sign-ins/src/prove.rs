@@ -2,17 +2,14 @@
 
 use jiff::Timestamp;
 use postern_domain::account::Account;
-use postern_domain::activity::{Event, What};
+use postern_domain::activity::What;
 use postern_domain::admission::{Factor, Proof};
-use postern_domain::guess::Guesses;
-use postern_domain::id::EventId;
-use postern_domain::name::Username;
 use postern_domain::policy::Policy;
 use postern_domain::session::Standing;
 use postern_domain::sign_in::{Outcome, outcome};
 use postern_http::{Problem, Reply, Request, SessionToken};
 use postern_keys::{Keyring, Random};
-use postern_store::{Beginning, Proven, Races, Secret, Store};
+use postern_store::{Beginning, Proven, Races, Secret, Store, happened};
 use postern_tokens::AccessTokens;
 
 use crate::SignIn;
@@ -93,43 +90,10 @@ impl SignIns {
             Standing::Full(admission) => Some(self.tokens.issue(&session, &admission, now).await?),
             Standing::MayOnlyEnrol => None,
         };
-        let event = Event {
-            id: EventId::from_bytes(self.random.fill()),
-            account: account.id.clone(),
-            at: now,
-            what: What::SignedIn,
-            place: request.source_ip(),
-        };
+        let event = happened(request, &self.random, &account.id, What::SignedIn, now);
         let begins = Beginning { session: &session, event: &event, replaced: request.session_id() };
         stored(self.store.prove(proof(Some(begins))).await?)?;
         Ok(reply::ended(&token, access_token, account, &self.policy, now))
-    }
-
-    /// Tells the owner of a wrong guess that locked, or disabled; writes as much where there is no owner.
-    pub async fn note_wrong(
-        &self,
-        request: &Request,
-        username: &Username,
-        account: Option<&Account>,
-        guesses: Guesses,
-        told: [What; 2],
-        now: Timestamp,
-    ) -> Result<(), Problem> {
-        let Some(what) = guesses.told(told) else { return Ok(()) };
-        match account {
-            Some(account) => {
-                let event = Event {
-                    id: EventId::from_bytes(self.random.fill()),
-                    account: account.id.clone(),
-                    at: now,
-                    what,
-                    place: request.source_ip(),
-                };
-                self.store.note(&event).await?;
-            }
-            None => self.store.note_nobody(username, now).await?,
-        }
-        Ok(())
     }
 }
 

@@ -3,9 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use postern_domain::activity::Event;
+use postern_domain::activity::{Event, What};
 use postern_domain::id::{AccountId, EventId};
 use postern_domain::phone_number::PhoneNumber;
+use postern_http::Request;
+use postern_keys::Random;
 
 use crate::Store;
 use crate::change::GONE_NUMBER;
@@ -88,6 +90,19 @@ impl Store {
         let next = last.map(|event| Cursor { at: event.at, id: event.id.clone() });
         Ok(Activity { events, next })
     }
+}
+
+/// What `request` does to an account at `now`, as an entry of its activity.
+#[must_use]
+pub fn happened(
+    request: &Request,
+    random: &Random,
+    account: &AccountId,
+    what: What,
+    now: Timestamp,
+) -> Event {
+    let id = EventId::from_bytes(random.fill());
+    Event { id, account: account.clone(), at: now, what, place: request.source_ip() }
 }
 
 /// The number that an entry is told to beside those of the account: one that it has no more.

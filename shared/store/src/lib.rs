@@ -32,7 +32,7 @@ mod survey;
 mod telling;
 mod transaction;
 
-pub use activity::{Activity, Cursor, InvalidCursor, activity_of, gone_number_of};
+pub use activity::{Activity, Cursor, InvalidCursor, activity_of, gone_number_of, happened};
 pub use authenticators::{AuthenticatorEnrolment, AuthenticatorRemoval, NoneWaits, PendingAuthenticator};
 pub use client::client;
 pub use emailed::{Addressee, EmailRecovery, EmailedCode, KeptEmails, RecoveryEmail};
