@@ -5,13 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use postern_domain::id::{AccountId, SignInId};
 use postern_domain::name::{Email, Locale, Username};
-use postern_domain::one_time_code::{self, OneTimeCode};
+use postern_domain::one_time_code::OneTimeCode;
 use postern_http::Problem;
 use postern_keys::{Keyring, Purpose, Random, VersionedMac};
 use postern_messages::{CodeWords, Mail, NotSent};
 use postern_metrics::{Channel, Country, Metric, Sent, count};
 use postern_store::{DeploymentLimits, EmailDigest, Sending};
-use secrecy::ExposeSecret;
+
+use crate::send::{drawn, limit_mac};
 
 /// What drawing and sending codes by email takes.
 #[derive(Clone)]
@@ -36,8 +37,7 @@ const COUNTRY: &str = "EMAIL";
 impl EmailCodes {
     /// A new code, each equally likely.
     pub fn draw(&self) -> Result<OneTimeCode, Problem> {
-        let digits = self.random.digits(one_time_code::LENGTH);
-        digits.expose_secret().parse().map_err(Problem::unavailable)
+        drawn(&self.random)
     }
 
     /// What a send is counted by: MACs, so that the limits' records name nobody. By the caller's address as codes by phone
@@ -51,20 +51,17 @@ impl EmailCodes {
         address: &str,
         now: Timestamp,
     ) -> Sending {
-        let mac = |what: &[u8], value: &[u8]| {
-            keyring.mac(Purpose::Recovery, &[b"limit".as_slice(), what, value], now).tag
-        };
+        let mac = |what: &[u8], value: &[u8]| limit_mac(keyring, Purpose::Recovery, what, value, now);
         let number = match to {
             Some(to) => mac(b"email", &EmailDigest::of(to).0),
             // As if it were an address of its own: it, too, gets one in thirty seconds.
             None => mac(b"nobody", username.as_str().as_bytes()),
         };
-        let address: &[&[u8]] = &[b"limit", b"address", address.as_bytes()];
         Sending {
             username: username.clone(),
             number,
             name: Some(mac(b"name", username.as_str().as_bytes())),
-            address: keyring.mac(Purpose::PhoneCode, address, now).tag,
+            address: limit_mac(keyring, Purpose::PhoneCode, b"address", address.as_bytes(), now),
             country: COUNTRY.to_owned(),
             limits: self.limits,
         }

@@ -61,8 +61,7 @@ impl Codes {
 
     /// A new code, each equally likely.
     pub fn draw(&self) -> Result<OneTimeCode, Problem> {
-        let digits = self.random.digits(one_time_code::LENGTH);
-        digits.expose_secret().parse().map_err(Problem::unavailable)
+        drawn(&self.random)
     }
 
     /// When a code that goes out at `now` is over.
@@ -81,9 +80,8 @@ impl Codes {
         address: &str,
         now: Timestamp,
     ) -> Sending {
-        let mac = |what: &[u8], value: &str| {
-            keyring.mac(Purpose::PhoneCode, &[b"limit", what, value.as_bytes()], now).tag
-        };
+        let mac =
+            |what: &[u8], value: &str| limit_mac(keyring, Purpose::PhoneCode, what, value.as_bytes(), now);
         let number = match to {
             Some(to) => mac(b"number", to.number.as_str()),
             // As if it were a number of its own: it, too, gets one in thirty seconds.
@@ -109,8 +107,7 @@ impl Codes {
         address: &str,
         now: Timestamp,
     ) -> Sending {
-        let name = &[b"limit".as_slice(), b"name", username.as_str().as_bytes()];
-        let name = keyring.mac(Purpose::PhoneCode, name, now).tag;
+        let name = limit_mac(keyring, Purpose::PhoneCode, b"name", username.as_str().as_bytes(), now);
         Sending { name: Some(name), ..self.counted(keyring, username, to, address, now) }
     }
 
@@ -216,6 +213,22 @@ impl Unsent {
             }
         }
     }
+}
+
+pub(crate) fn drawn(random: &Random) -> Result<OneTimeCode, Problem> {
+    let digits = random.digits(one_time_code::LENGTH);
+    digits.expose_secret().parse().map_err(Problem::unavailable)
+}
+
+/// What a limit's record is named by: it says nothing of the value.
+pub(crate) fn limit_mac(
+    keyring: &Keyring,
+    purpose: Purpose,
+    what: &[u8],
+    value: &[u8],
+    now: Timestamp,
+) -> [u8; 32] {
+    keyring.mac(purpose, &[b"limit", what, value], now).tag
 }
 
 fn count_send(channel: Channel, country: &str, to_somebody: bool, sent: &Result<(), Unsent>) {

@@ -52,6 +52,37 @@ pub enum What {
 }
 
 impl What {
+    /// Each of them: one that is added is added here, too.
+    pub const ALL: [Self; 27] = [
+        Self::AccountRegistered,
+        Self::SignedIn,
+        Self::PasskeyAdded,
+        Self::PasskeyRenamed,
+        Self::PasskeyRemoved,
+        Self::PasskeyCounterRefused,
+        Self::RecoveryCodeIssued,
+        Self::RecoveryCodeDownloaded,
+        Self::RecoveryCodeLocked,
+        Self::RecoveryCodeDisabled,
+        Self::EmailCodeLocked,
+        Self::EmailCodeDisabled,
+        Self::Recovered,
+        Self::SessionEnded,
+        Self::PasswordSet,
+        Self::PasswordChanged,
+        Self::PasswordLocked,
+        Self::PasswordDisabled,
+        Self::PhoneAdded,
+        Self::PhoneRemoved,
+        Self::PhoneLocked,
+        Self::PhoneDisabled,
+        Self::AuthenticatorAdded,
+        Self::AuthenticatorReplaced,
+        Self::AuthenticatorRemoved,
+        Self::AuthenticatorLocked,
+        Self::AuthenticatorDisabled,
+    ];
+
     /// Whether the owner is told on every channel, beyond the activity and the topic: a change of a
     /// method, a look at the recovery code, a lock, a sign of a theft. Not every sign-in.
     #[must_use]

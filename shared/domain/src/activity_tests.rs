@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -26,4 +28,10 @@ fn the_owner_is_told_of_changes_and_of_theft_and_not_of_every_day() {
         assert_eq!(what.is_told(), told, "{what:?}");
         assert_eq!(serde_json::to_string(&what).unwrap(), format!("{name:?}"));
     }
+}
+
+#[test]
+fn each_is_listed_once() {
+    let names: BTreeSet<String> = What::ALL.iter().map(|what| serde_json::to_string(what).unwrap()).collect();
+    assert_eq!(names.len(), What::ALL.len());
 }

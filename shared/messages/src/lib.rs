@@ -31,11 +31,27 @@ pub use sns::{Sns, SnsTexts, SnsVoiceCodes, sns_client};
 pub use voice::{VoiceMessages, voice_client};
 pub use wording::{CodeWords, Language, Spoken};
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use aws_sdk_sns::config::retry::RetryConfig;
+use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use postern_domain::name::Email;
 use postern_domain::phone_number::PhoneNumber;
 use postern_metrics::{Service, count_aws_error};
+
+/// A person waits for the answer: two tries, three seconds in all.
+pub(crate) fn two_tries() -> (RetryConfig, TimeoutConfig) {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_millis(1800))
+        .operation_timeout(Duration::from_secs(3))
+        .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(50));
+    (retries, timeouts)
+}
 
 /// A message did not go out. Asking again is right: delivery is at least once.
 #[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]

@@ -270,36 +270,6 @@ mod tests {
     use super::*;
     use crate::wording::tests::septets;
 
-    const EVERY: [What; 27] = [
-        What::AccountRegistered,
-        What::SignedIn,
-        What::PasskeyAdded,
-        What::PasskeyRenamed,
-        What::PasskeyRemoved,
-        What::PasskeyCounterRefused,
-        What::RecoveryCodeIssued,
-        What::RecoveryCodeDownloaded,
-        What::RecoveryCodeLocked,
-        What::RecoveryCodeDisabled,
-        What::EmailCodeLocked,
-        What::EmailCodeDisabled,
-        What::Recovered,
-        What::SessionEnded,
-        What::PasswordSet,
-        What::PasswordChanged,
-        What::PasswordLocked,
-        What::PasswordDisabled,
-        What::PhoneAdded,
-        What::PhoneRemoved,
-        What::PhoneLocked,
-        What::PhoneDisabled,
-        What::AuthenticatorAdded,
-        What::AuthenticatorReplaced,
-        What::AuthenticatorRemoved,
-        What::AuthenticatorLocked,
-        What::AuthenticatorDisabled,
-    ];
-
     fn account(locale: &str) -> Account {
         Account {
             id: AccountId::from_bytes([2; 16]),
@@ -329,7 +299,7 @@ mod tests {
     #[test]
     fn a_notice_goes_out_for_exactly_what_is_told_and_says_what_to_do() {
         for (locale, not_you) in [("en-US", "f this was not you"), ("es-PR", "i no fue usted")] {
-            for what in EVERY {
+            for what in What::ALL {
                 let notice = notice(what, locale, "Provider portal");
                 assert_eq!(notice.is_some(), what.is_told(), "{what:?}");
                 let Some(Notice { body, text, .. }) = notice else { continue };
@@ -344,7 +314,7 @@ mod tests {
     #[test]
     fn a_text_is_one_message() {
         for locale in ["en-US", "es"] {
-            for what in EVERY {
+            for what in What::ALL {
                 let Some(notice) = notice(what, locale, &"P".repeat(24)) else { continue };
                 let text = notice.text();
                 assert!(septets(text).is_some_and(|septets| septets <= 160), "{text}");

@@ -1,16 +1,12 @@
 //! Amazon SES, which sends email.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
-use aws_sdk_sesv2::config::retry::RetryConfig;
-use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use postern_domain::name::Email;
 
-use crate::{Letter, Mail, NotSent};
+use crate::{Letter, Mail, NotSent, two_tries};
 
 const SEND: &str = "ses:SendEmail";
 
@@ -26,13 +22,7 @@ const UTF_8: &str = "UTF-8";
 /// same code.
 #[must_use]
 pub fn ses_client(config: Builder) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_millis(1800))
-        .operation_timeout(Duration::from_secs(3))
-        .build();
-    let retries =
-        RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(50));
+    let (retries, timeouts) = two_tries();
     Client::from_conf(config.retry_config(retries).timeout_config(timeouts).build())
 }
 

@@ -1,5 +1,7 @@
 //! What goes to SES, and what we make of its answers.
 
+use aws_sdk_sesv2::config::retry::RetryConfig;
+use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

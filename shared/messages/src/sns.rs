@@ -1,17 +1,13 @@
 //! Amazon SNS.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::Builder;
-use aws_sdk_sns::config::retry::RetryConfig;
-use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use postern_domain::phone_number::PhoneNumber;
 
-use crate::{CloudEvent, NotSent, SealedCall, SecurityEvents, TextNotSent, Texts, VoiceCodes};
+use crate::{CloudEvent, NotSent, SealedCall, SecurityEvents, TextNotSent, Texts, VoiceCodes, two_tries};
 
 const PUBLISH: &str = "sns:Publish";
 const OPTED_OUT: &str = "sns:CheckIfPhoneNumberIsOptedOut";
@@ -22,13 +18,7 @@ const OPTED_OUT: &str = "sns:CheckIfPhoneNumberIsOptedOut";
 /// same code; the topics' subscribers know an event or a call by its id.
 #[must_use]
 pub fn sns_client(config: Builder) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_millis(1800))
-        .operation_timeout(Duration::from_secs(3))
-        .build();
-    let retries =
-        RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(50));
+    let (retries, timeouts) = two_tries();
     Client::from_conf(config.retry_config(retries).timeout_config(timeouts).build())
 }
 

@@ -168,19 +168,8 @@ async fn an_account_may_have_more_sessions_than_a_page() {
 #[tokio::test]
 async fn activity_comes_back_in_pages_the_newest_first() {
     let tables = Tables::new().await;
-    let everything = [
-        What::AccountRegistered,
-        What::SignedIn,
-        What::PasskeyAdded,
-        What::PasskeyRenamed,
-        What::PasskeyRemoved,
-        What::PasskeyCounterRefused,
-        What::RecoveryCodeIssued,
-        What::RecoveryCodeDownloaded,
-        What::SessionEnded,
-    ];
     let mut written: Vec<Event> = Vec::new();
-    for (what, number) in everything.into_iter().cycle().zip(0..120_u32) {
+    for (what, number) in What::ALL.into_iter().cycle().zip(0..120_u32) {
         let at = NOW + SignedDuration::from_millis(i64::from(number));
         let event =
             Event { at, place: "2001:db8::1".to_owned(), account: account(1).id, ..event(number, what) };

@@ -347,35 +347,6 @@ fn knows() -> Map<String, Value> {
         | What::AuthenticatorLocked
         | What::AuthenticatorDisabled => json!(what),
     };
-    let whats = [
-        What::AccountRegistered,
-        What::SignedIn,
-        What::PasskeyAdded,
-        What::PasskeyRenamed,
-        What::PasskeyRemoved,
-        What::PasskeyCounterRefused,
-        What::RecoveryCodeIssued,
-        What::RecoveryCodeDownloaded,
-        What::RecoveryCodeLocked,
-        What::RecoveryCodeDisabled,
-        What::EmailCodeLocked,
-        What::EmailCodeDisabled,
-        What::Recovered,
-        What::SessionEnded,
-        What::PasswordSet,
-        What::PasswordChanged,
-        What::PasswordLocked,
-        What::PasswordDisabled,
-        What::PhoneAdded,
-        What::PhoneRemoved,
-        What::PhoneLocked,
-        What::PhoneDisabled,
-        What::AuthenticatorAdded,
-        What::AuthenticatorReplaced,
-        What::AuthenticatorRemoved,
-        What::AuthenticatorLocked,
-        What::AuthenticatorDisabled,
-    ];
     let line = |line: LineType| match line {
         LineType::Mobile | LineType::Landline | LineType::Voip | LineType::Unknown => json!(line),
     };
@@ -390,7 +361,7 @@ fn knows() -> Map<String, Value> {
         ("channel", [Channel::Text, Channel::Call].map(channel).into()),
         ("line_type", lines.map(line).into()),
         ("origin", [Origin::Registration, Origin::SignIn, Origin::Recovery].map(origin).into()),
-        ("what", whats.map(what_is_written).into()),
+        ("what", What::ALL.map(what_is_written).into()),
     ];
     values.into_iter().map(|(name, values)| (name.to_owned(), values.into())).collect()
 }
