@@ -1,7 +1,7 @@
 // The browser's half of WebAuthn Level 3: JSON in, credential, JSON out.
 
 import * as api from "./api.js";
-import { el } from "./page.js";
+import { byId, el, sayWhy } from "./page.js";
 
 export const supported = () => typeof globalThis.PublicKeyCredential === "function" && isSecureContext;
 
@@ -70,7 +70,7 @@ export async function signIn({ mediation, signal, chosen } = {}) {
  * Why nothing can work at this address, as a paragraph's content; null when it can. An IP address is never a relying party id (WebAuthn
  * Level 3 §5.1.3, "effective domain"), and never one of the portal's origins.
  */
-export function misplaced() {
+function misplaced() {
   if (!/^(\d+\.){3}\d+$|^\[/.test(location.hostname)) {
     return null;
   }
@@ -81,6 +81,17 @@ export function misplaced() {
   const here = new URL(location.href);
   here.hostname = "localhost";
   return ["Passkeys do not work at an IP address. Open ", el("a", { href: here.href }, `${here.host}${here.pathname}`), " instead."];
+}
+
+/** Whether the page works at this address: says why it does not, or else why somebody was sent here. */
+export function inPlace() {
+  const hindrance = misplaced();
+  if (hindrance) {
+    byId("alert").append(...hindrance);
+    return false;
+  }
+  sayWhy();
+  return true;
 }
 
 /** Why no passkey can be used or made here, where another way in can; null when one can. */

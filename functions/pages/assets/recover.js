@@ -5,8 +5,8 @@ import { codeStep } from "./code-step.js";
 import { field, recoveryCodeField } from "./fields.js";
 import { lockedStep } from "./locked.js";
 import { dateOf, left, notice, watch } from "./notice.js";
-import { byId, carried, el, hold, hush, leave, leaveWith, nextPage, offerToGoOn, press, report, sayWhy, warn } from "./page.js";
-import { misplaced, signIn } from "./passkeys.js";
+import { byId, carried, el, hold, hush, leave, leaveWith, nextPage, offerToGoOn, press, report, warn } from "./page.js";
+import { inPlace, signIn } from "./passkeys.js";
 import { OF_EMAIL_CODE, OF_RECOVERY_CODE, sentence } from "./sentences.js";
 import { signInSteps } from "./sign-in-steps.js";
 
@@ -20,12 +20,9 @@ const note = el("p", { class: "hint" });
 byId("by-code").append(who.element, code.element, send, note);
 
 async function start() {
-  const hindrance = misplaced();
-  if (hindrance) {
-    byId("alert").append(...hindrance);
+  if (!inPlace()) {
     return;
   }
-  sayWhy();
   who.input.value = carried("username") ?? "";
   const [policy, account] = await Promise.all([
     notice().catch((error) => {

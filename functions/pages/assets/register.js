@@ -1,8 +1,8 @@
 // `/register`: a username and an email address, then on to the set-up.
 
 import * as api from "./api.js";
-import { byId, leave, nextPage, offerToGoOn, press, sayWhy } from "./page.js";
-import { misplaced } from "./passkeys.js";
+import { byId, leave, nextPage, offerToGoOn, press } from "./page.js";
+import { inPlace } from "./passkeys.js";
 import { sentence } from "./sentences.js";
 
 const form = byId("register");
@@ -13,12 +13,9 @@ const FIELD_OF = { invalid_username: "username", username_taken: "username", inv
 const send = api.keyed(api.register);
 
 async function start() {
-  const hindrance = misplaced();
-  if (hindrance) {
-    byId("alert").append(...hindrance);
+  if (!inPlace()) {
     return;
   }
-  sayWhy();
   // Whoever came back with the browser's arrow is registered by now.
   const account = await api.account().catch(() => null);
   if (account) {

@@ -3,8 +3,8 @@
 import * as api from "./api.js";
 import { markField, showable } from "./fields.js";
 import { left, needed, notice, showDates, watch } from "./notice.js";
-import { byId, carried, el, hush, leave, leaveWith, nextPage, offerToGoOn, press, report, sayWhy, warn } from "./page.js";
-import { autofillAvailable, misplaced, noPasskeys, signIn } from "./passkeys.js";
+import { byId, carried, el, hush, leave, leaveWith, nextPage, offerToGoOn, press, report, warn } from "./page.js";
+import { autofillAvailable, inPlace, noPasskeys, signIn } from "./passkeys.js";
 import { OF_PASSKEY } from "./sentences.js";
 import { signInSteps } from "./sign-in-steps.js";
 
@@ -25,12 +25,9 @@ const steps = signInSteps({
 });
 
 async function start() {
-  const hindrance = misplaced();
-  if (hindrance) {
-    byId("alert").append(...hindrance);
+  if (!inPlace()) {
     return;
   }
-  sayWhy();
   byId("username").value ||= carried("username") ?? "";
   // Nothing waits for the dates: whoever signs in reads them again then.
   const dates = notice().then((policy) => showDates(byId("dates"), policy));
