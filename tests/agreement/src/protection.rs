@@ -68,8 +68,12 @@ fn uses_for(tests: &BTreeMap<String, Test>, purpose: Option<&str>, repository: &
         None => ("kms:MacAlgorithm", "HMAC_SHA_256"),
     };
     let known = purpose.is_none_or(|purpose| repository.purposes.contains(purpose));
+    known && is_exactly(tests, key, value)
+}
+
+fn is_exactly(tests: &BTreeMap<String, Test>, key: &str, value: &str) -> bool {
     let exactly = Test { operator: "StringEquals".to_owned(), values: [value.to_owned()].into() };
-    known && tests.get(key) == Some(&exactly)
+    tests.get(key) == Some(&exactly)
 }
 
 /// A key's own policy lets the account administer it, and use it as its grants are: for its purpose, or through the one service that
@@ -82,19 +86,14 @@ fn keys(repository: &Repository, found: &mut Vec<String>) {
             let actions = texts(statement.get("Action"));
             let raw = statement.get("Condition").cloned().unwrap_or_default();
             let tests = serde_json::from_value(raw).map(|raw| conditions(&raw)).unwrap_or_default();
-            let is_exactly = |key: &str, value: &str| {
-                tests.get(key).is_some_and(|test| {
-                    test.operator == "StringEquals" && test.values == BTreeSet::from([value.to_owned()])
-                })
-            };
             let purpose = PURPOSES.iter().find(|(purposeful, _)| purposeful == id);
             let fenced = if let Some((_, purpose)) = purpose {
                 uses_for(&tests, *purpose, repository)
             } else {
-                let through =
-                    is_exactly("kms:CallerAccount", "AWS::AccountId") && tests.contains_key("kms:ViaService");
+                let through = is_exactly(&tests, "kms:CallerAccount", "AWS::AccountId")
+                    && tests.contains_key("kms:ViaService");
                 through
-                    || is_exactly("aws:SourceAccount", "AWS::AccountId")
+                    || is_exactly(&tests, "aws:SourceAccount", "AWS::AccountId")
                     || tests.contains_key("kms:EncryptionContext:aws:logs:arn")
             };
             let uses =
@@ -139,17 +138,14 @@ fn routes(repository: &Repository, found: &mut Vec<String>) {
         .filter(|(_, operation)| limited(&operation.answers))
         .map(|(route, _)| route.to_string())
         .collect();
+    let settings =
+        repository.template.resources.get("Api").and_then(|api| api.pointer("/Properties/RouteSettings"));
     for function in repository.template.functions.values() {
         let routes = || function.routes.iter().map(ToString::to_string);
         if function.variables.contains_key("ARGON2ID") {
             wanted.extend(routes());
         }
         if repository.sources.get(&function.binary).is_some_and(sends) {
-            let settings = repository
-                .template
-                .resources
-                .get("Api")
-                .and_then(|api| api.pointer("/Properties/RouteSettings"));
             for route in routes() {
                 let rate = settings.and_then(|settings| settings.get(&route)?.get("ThrottlingRateLimit"));
                 if rate.map(reference).as_deref() != Some("SendRequestsPerSecond") {
@@ -158,8 +154,6 @@ fn routes(repository: &Repository, found: &mut Vec<String>) {
             }
         }
     }
-    let settings =
-        repository.template.resources.get("Api").and_then(|api| api.pointer("/Properties/RouteSettings"));
     let settings =
         settings.and_then(Value::as_object).into_iter().flatten().map(|(route, _)| route.clone()).collect();
     compare("RouteSettings", &settings, "the routes that guess, send or hash", &wanted, found);
