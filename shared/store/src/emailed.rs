@@ -17,7 +17,7 @@ use crate::change::unchanged;
 use crate::error::StoreError;
 use crate::guessed::{
     Counted, Guess, Guessed, KNOWN, account_of, before_attribute, code_attribute, forget_nobody_at,
-    guessed_key, guesses_of, is_good, never_forgotten, open_at,
+    guessed_key, guesses_of, is_good, known_or_nobody, never_forgotten, open_at,
 };
 use crate::record::{self, Item, number};
 use crate::sends::{Condition as SendCondition, NotNow, Sending, codes_over, free, moved, outcome};
@@ -141,6 +141,9 @@ impl Store {
         } else {
             change.push(", forget_at = if_not_exists(forget_at, :forget)");
             change.values.insert(":forget".to_owned(), forget_nobody_at(now));
+            let nobody = known_or_nobody();
+            change.push(nobody.text);
+            change.values.extend(nobody.values);
         }
         if !new.over.is_empty() {
             change.push(" REMOVE ");

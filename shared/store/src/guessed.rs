@@ -3,16 +3,19 @@
 //! They stand by the username (`NAME#…`), so that one write counts a guess and brings back all that it is
 //! judged by: the secret, the count, and `known`, a copy of the account as it was last read. A copy may be
 //! old; so every transaction that rests on one holds the account to the copy's revision, and meets
-//! [`StoreError::Conflict`] when it moved. A name that nobody has gets the same record by the same write,
-//! without a secret, and TTL takes it away.
+//! [`StoreError::Conflict`] when it moved. A name that nobody has gets the same record by the same write, with the copy of an
+//! account that is not there and without a secret, and TTL takes it away.
+
+use std::hint::black_box;
+use std::sync::LazyLock;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::{SignedDuration, Timestamp};
-use postern_domain::account::{Account, Channel, Phone};
+use postern_domain::account::{Account, Channel, LineType, Methods, Password, Phone};
 use postern_domain::guess::{DISABLED_AT, FREE_GUESSES, Guesses, Standing, locks};
 use postern_domain::id::{AccountId, PhoneId, SignInId};
-use postern_domain::name::Username;
+use postern_domain::name::{InvalidName, Locale, Username};
 use postern_domain::one_time_code::GUESSES_PER_CODE;
 use postern_domain::time_step::TimeStep;
 use postern_http::Problem;
@@ -162,7 +165,51 @@ struct Count {
 /// guesses take, so that it locks and is disabled as any other.
 const NOBODY_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
 
+/// The attribute of the copy of the account.
 pub const KNOWN: &str = "known";
+
+/// What stands as [`KNOWN`] by a name that nobody has: as much as of an account with a password and a phone, so that writing
+/// and reading it takes as long.
+static NOBODY: LazyLock<AttributeValue> = LazyLock::new(|| {
+    let nobody = nobody().ok().and_then(|nobody| record::known(&nobody).ok());
+    nobody.unwrap_or(AttributeValue::Null(true))
+});
+
+fn nobody() -> Result<Account, InvalidName> {
+    let number = "+12125550100".parse().ok();
+    let phone = number.map(|number| Phone {
+        id: PhoneId::from_bytes([0; 16]),
+        number,
+        country: "US".to_owned(),
+        line_type: LineType::Mobile,
+        verified_at: Timestamp::UNIX_EPOCH,
+    });
+    Ok(Account {
+        id: nobody_id(),
+        username: "nobody.at.all".parse()?,
+        email: "nobody.at.all@nowhere.example".parse()?,
+        locale: Locale::english(),
+        created_at: Timestamp::UNIX_EPOCH,
+        forget_at: None,
+        generation: 0,
+        revision: 0,
+        methods: Methods {
+            password: Some(Password { changed_at: Timestamp::UNIX_EPOCH }),
+            phones: phone.into_iter().collect(),
+            ..Methods::default()
+        },
+        recovery_code: None,
+    })
+}
+
+fn nobody_id() -> AccountId {
+    AccountId::from_bytes([0; 16])
+}
+
+/// Leaves the copy of the account that is there, or makes that of nobody: the end of a `SET`.
+pub fn known_or_nobody() -> Expression {
+    Expression::new(format!(", {KNOWN} = if_not_exists({KNOWN}, :nobody)"), [(":nobody", NOBODY.clone())])
+}
 
 /// The attribute of a password's hash; `hash` is a word of `DynamoDB`'s own.
 pub const HASH: &str = "password_hash";
@@ -311,8 +358,12 @@ pub fn guesses_of(item: &Item) -> Result<Guesses, StoreError> {
 /// The account that a record is of, as it was last read.
 pub fn account_of(item: &mut Item) -> Result<Option<Account>, StoreError> {
     let Some(known) = item.remove(KNOWN) else { return Ok(None) };
-    let id = item.get("account").and_then(|id| id.as_s().ok());
-    let id: AccountId = id.and_then(|id| id.parse().ok()).ok_or(StoreError::Corrupt("known"))?;
+    let Some(id) = item.get("account") else {
+        // Nobody's is read all the same: the time that it takes tells nothing.
+        black_box(record::account_known(&nobody_id(), known)?);
+        return Ok(None);
+    };
+    let id: AccountId = id.as_s().ok().and_then(|id| id.parse().ok()).ok_or(StoreError::Corrupt("known"))?;
     record::account_known(&id, known).map(Some)
 }
 
@@ -391,12 +442,13 @@ impl Store {
             Err(not) => return Ok(not.into()),
         };
         let guesses = guesses_of(&item)?;
+        let account = account_of(&mut item)?;
         let Some(sealed) = item.remove(SEALED) else {
             return Ok(Counted::Taken(Guess { guesses, kept: None }));
         };
         let AttributeValue::B(sealed) = sealed else { return Err(StoreError::Corrupt("AUTHENTICATOR")) };
         let last_step = natural(item.get(LAST_STEP)).ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
-        let account = account_of(&mut item)?.ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
+        let account = account.ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
         let kept =
             KeptAuthenticator { sealed: sealed.into_inner(), last_step: TimeStep::new(last_step), account };
         Ok(Counted::Taken(Guess { guesses, kept: Some(kept) }))
@@ -415,7 +467,9 @@ impl Store {
         }
         let mut one_more = one_more_at(now).versioned();
         one_more.push(", guesses = if_not_exists(guesses, :none) + :one");
-        open.values.extend(one_more.values);
+        let known = known_or_nobody();
+        one_more.push(known.text);
+        open.values.extend(one_more.values.into_iter().chain(known.values));
         let counted = self
             .client
             .update_item()

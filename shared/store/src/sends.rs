@@ -19,7 +19,7 @@ use crate::enrolment::spent_key;
 use crate::error::StoreError;
 use crate::guessed::{
     CODE, CodeRecord, Guessed, LAST_FOR_TEXTS, LAST_PHONE, SentCode, account_of, before_attribute,
-    code_attribute, forget_nobody_at, guessed_key, guesses_of, open_at,
+    code_attribute, forget_nobody_at, guessed_key, guesses_of, known_or_nobody, open_at,
 };
 use crate::record::{self, Item, Key, number, single_key};
 use crate::transaction::{Expression, Failed, Transaction};
@@ -162,6 +162,9 @@ impl Store {
         change.push(format!(
             ", {code} = :code, {before} = if_not_exists(guesses, :none), forget_at = if_not_exists(forget_at, :forget)"
         ));
+        let known = known_or_nobody();
+        change.push(known.text);
+        change.values.extend(known.values);
         let over =
             new.over.iter().filter(|name| **name != code && **name != before).cloned().collect::<Vec<_>>();
         if !over.is_empty() {

@@ -463,6 +463,33 @@ async fn what_was_guessed_before_there_was_anything_to_guess_is_nobodys() {
     assert_eq!(guess.kept.unwrap().account, tables.account(&registered.id).await);
 }
 
+/// Neither the write nor what comes back is smaller where nobody has the name.
+#[tokio::test]
+async fn what_is_nobodys_weighs_as_much_as_what_is_somebodys() {
+    let tables = Tables::new().await;
+    let (account, session) = tables.with_phone(1).await;
+    set_password(&tables.store, &account, &session, 1).await.unwrap();
+    let account = tables.account(&account.id).await;
+    let known = &account.username;
+    let [nobody, other]: [Username; 2] = ["nobody", "nobody.else"].map(|name| name.parse().unwrap());
+    assert!(guess_password(&tables.store, known, NOW).await.kept.is_some());
+    assert!(guess_password(&tables.store, &nobody, NOW).await.kept.is_none());
+    assert!(guess_code(&tables.store, &nobody, &sign_in_id(1), NOW).await.kept.is_none());
+    let code = sent(1, &phone(1), NOW);
+    send(&tables.store, None, &sending(&other, 1), &sign_in_id(1), &code, NOW).await.unwrap().unwrap();
+    assert!(tables.store.phones_of(&other, NOW).await.unwrap().account.is_none());
+    assert!(guess_code(&tables.store, &other, &sign_in_id(1), NOW).await.kept.is_none());
+
+    let weight = async |username: &Username, which: &str| {
+        let known = tables.by_name(username, which).await.remove("known");
+        format!("{:?}", known.expect(which)).len()
+    };
+    for (username, which) in [(&nobody, "PASSWORD"), (&nobody, "PHONE"), (&other, "PHONE")] {
+        let (ours, theirs) = (weight(known, which).await, weight(username, which).await);
+        assert!(ours.abs_diff(theirs) * 5 < ours, "{which} of {username:?}: {theirs} instead of {ours}");
+    }
+}
+
 /// The owner's activity and what a lock writes for nobody take one write each.
 #[tokio::test]
 async fn a_lock_of_nobodys_leaves_a_mark_that_goes_away() {
