@@ -6,8 +6,8 @@ import requests
 
 COOKIE = "__Host-session"
 PASSWORD = "seven quiet herons wade"
-# In the local run's plan of numbers, 555-0100 to 555-0159 of each area are mobiles.
-AREAS = [212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251, 252, 253]
+# In the local run's plan of numbers, 555-0100 to 555-0159 of each area are mobiles. 212 is the examples' own.
+AREAS = [213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251, 252, 253]
 MOBILES = [f"+1{area}55501{last:02}" for area in AREAS for last in range(60)]
 taken = itertools.count()
 

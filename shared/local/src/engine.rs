@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::toll::Toll;
+use crate::units::AskForUnits;
 
 pub const ACCOUNTS: &str = "Accounts";
 pub const ATTEMPTS: &str = "Attempts";
@@ -46,6 +47,7 @@ fn client(endpoint: &str, toll: &Toll) -> Client {
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "the local run"))
         .endpoint_url(endpoint)
+        .interceptor(AskForUnits(toll.clone()))
         .http_client(toll.http_client());
     postern_store::client(config)
 }

@@ -18,6 +18,7 @@ use postern_store::{KeyRecords, OpenedKeyring, OpenedTokenSigner, RecoveryCodes,
 use postern_tokens::AccessTokens;
 
 use crate::gateway::BoxFuture;
+use crate::meter::Meter;
 
 /// A function behind the HTTP API.
 pub type Function = Arc<dyn Fn(Request) -> BoxFuture<Response<Body>> + Send + Sync>;
@@ -474,7 +475,7 @@ pub fn security_notices(parts: &Parts) -> security_notices::Deps {
 }
 
 /// `voice-call`, which the `VoiceCodes` topic starts: its deliveries, each up to three times, as Lambda hands them out.
-pub fn voice_call(parts: &Parts) -> Subscriber {
+pub fn voice_call(parts: &Parts, meter: &Meter) -> Subscriber {
     let deps = Arc::new(voice_call::Deps {
         clock: parts.clock.clone(),
         store: parts.store.clone(),
@@ -483,13 +484,14 @@ pub fn voice_call(parts: &Parts) -> Subscriber {
         words: parts.codes.words.clone(),
         random: Random::system(),
     });
-    let runs = Arc::new(runs(parts, "voice-call"));
+    let (runs, meter) = (Arc::new(runs(parts, "voice-call")), meter.clone());
     Arc::new(move |call| {
-        let (deps, runs) = (Arc::clone(&deps), Arc::clone(&runs));
+        let (deps, runs, meter) = (Arc::clone(&deps), Arc::clone(&runs), meter.clone());
         Box::pin(async move {
             for _ in 0..DELIVERIES {
                 let Ok(delivery) = voice_call::Delivery::of(&call) else { return };
-                if runs.counting(voice_call::handle(&deps, delivery)).await.is_ok() {
+                let run = runs.counting(voice_call::handle(&deps, delivery));
+                if meter.measure("voice-call", run).await.is_ok() {
                     return;
                 }
             }

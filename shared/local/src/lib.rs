@@ -24,6 +24,7 @@ mod run;
 mod seed;
 mod template;
 mod toll;
+mod units;
 
 pub use meter::{Meter, Spent};
 pub use metrics::MetricLines;
@@ -33,3 +34,4 @@ pub use run::{LocalRun, NotStarted};
 pub use seed::{EMAIL as SEEDED_EMAIL, PASSWORD as SEEDED_PASSWORD, USERNAME as SEEDED_USERNAME};
 pub use template::{Route, Template};
 pub use toll::{Fault, FaultKind, Service, Toll};
+pub use units::Units;

@@ -2,7 +2,7 @@
 //!
 //! The SDK's connection runs in a task of its own, and so does the embedded engine: neither is counted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +37,13 @@ impl Meter {
     #[must_use]
     pub fn spent(&self, function: &str) -> Spent {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(function).copied().unwrap_or_default()
+    }
+
+    /// How often each function ran so far.
+    #[must_use]
+    pub fn runs(&self) -> BTreeMap<String, u64> {
+        let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sums.iter().map(|(function, spent)| (function.clone(), spent.runs)).collect()
     }
 
     /// Measures `run`, a run of `function`.

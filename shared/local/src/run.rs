@@ -146,7 +146,7 @@ impl LocalRun {
             portal: PORTAL,
         };
 
-        parts.outbox.on_voice_code(functions::voice_call(&parts));
+        parts.outbox.on_voice_code(functions::voice_call(&parts, &meter));
 
         let template = Template::read().map_err(|error| broken(&error))?;
         let functions = functions::functions(&parts);
@@ -162,8 +162,9 @@ impl LocalRun {
         let rotation = functions::keys_rotate(&parts);
         keys_rotate::handle(&rotation).await.map_err(|error| broken(&error))?;
         let runs = functions::runs(&parts, "security-notices");
-        let stream = Stream::open(engine.database.clone(), functions::security_notices(&parts), runs)
-            .map_err(|e| broken(&e))?;
+        let notices = functions::security_notices(&parts);
+        let stream =
+            Stream::open(engine.database.clone(), notices, runs, meter.clone()).map_err(|e| broken(&e))?;
 
         let random = Random::system();
         let news = Arc::new(News::default());

@@ -4,7 +4,7 @@
 //! A fault meets a call as the step sees it. The SDK's own retries of one call carry one invocation id,
 //! and meet the same fault: `times: 1` is one failed call, not one failed attempt that a retry hides.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +25,7 @@ use postern_metrics::{Kind, Metric, count};
 use serde::{Deserialize, Serialize};
 
 use crate::meter;
+use crate::units::Units;
 
 /// What makes calls fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,8 @@ struct State {
     by_function: HashMap<String, u64>,
     /// The invocations that met a fault lately: their retries meet it again.
     faulted: VecDeque<(String, FaultKind)>,
+    /// None: nobody counts them.
+    units: Option<Units>,
 }
 
 /// Invocations remembered: many more than are ever under way.
@@ -110,6 +113,35 @@ impl Toll {
     #[must_use]
     pub fn calls_of(&self, function: &str) -> u64 {
         self.state().by_function.get(function).copied().unwrap_or_default()
+    }
+
+    /// How often each operation was called, retries aside.
+    #[must_use]
+    pub fn by_operation(&self) -> BTreeMap<(Service, String), u64> {
+        self.state().calls.iter().map(|(operation, times)| (operation.clone(), *times)).collect()
+    }
+
+    /// From now on the request units of each call to `DynamoDB` are counted.
+    pub fn count_units(&self) {
+        self.state().units.get_or_insert_default();
+    }
+
+    /// The request units since [`Self::count_units`], retries among them.
+    #[must_use]
+    pub fn units(&self) -> Units {
+        self.state().units.unwrap_or_default()
+    }
+
+    pub(crate) fn counts_units(&self) -> bool {
+        self.state().units.is_some()
+    }
+
+    pub(crate) fn add_units(&self, more: Units) {
+        if let Some(units) = &mut self.state().units {
+            units.reads += more.reads;
+            units.writes += more.writes;
+            units.untold += more.untold;
+        }
     }
 
     /// Counts a call, and says whether it is to fail.

@@ -211,7 +211,8 @@ fn releases(repository: &Repository, found: &mut Vec<String>) {
         }
         let given = function.variables.values().map(reference);
         // A secret does not stand among the settings: `Release` goes with it.
-        for parameter in given.filter(|name| template.parameters.contains(name) && name != "OriginSecret") {
+        for parameter in given.filter(|name| template.parameters.contains_key(name) && name != "OriginSecret")
+        {
             if !content.contains(&format!("${{{parameter}}}")) {
                 found
                     .push(format!("{id}: another {parameter} would not be published: it is not in Settings"));

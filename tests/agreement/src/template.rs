@@ -30,8 +30,8 @@ pub struct Template {
     pub resources: BTreeMap<String, Value>,
     /// What all functions have in common.
     pub globals: Value,
-    /// The names of the parameters.
-    pub parameters: BTreeSet<String>,
+    /// The parameters, by name.
+    pub parameters: BTreeMap<String, Value>,
     /// The metrics of our own that it watches.
     pub watched: BTreeSet<Watched>,
 }
@@ -315,7 +315,7 @@ impl Template {
             queues_of_topics,
             resources,
             globals: document.globals,
-            parameters: document.parameters.into_keys().collect(),
+            parameters: document.parameters,
             watched: metrics,
         })
     }
