@@ -15,10 +15,11 @@ taken = itertools.count()
 class Provider:
     """Registered, with a password, and no more than that until `set_up`."""
 
-    def __init__(self, portal, username=None):
+    def __init__(self, portal, username=None, mobile=None):
         self.portal = portal
-        self.number = next(taken)
-        self.username = username or f"provider-{self.number}"
+        number = next(taken)
+        self.username = username or f"provider-{number}"
+        self.mobile = mobile or MOBILES[number]
         self.http = requests.Session()
         self.http.trust_env = False
         registration = {"username": self.username, "email": f"{self.username}@clinic.example", "password": PASSWORD}
@@ -27,9 +28,8 @@ class Provider:
 
     def set_up(self):
         """Verifies a phone, and saves the recovery code."""
-        number = MOBILES[self.number]
-        self.phone = self.call("POST", "/v1/account/phones", 202, {"number": number, "channel": "text"}).json()["id"]
-        text = self.call("GET", f"/dev/messages?to=%2B{number[1:]}", 200).json()[0]["body"]
+        self.phone = self.call("POST", "/v1/account/phones", 202, {"number": self.mobile, "channel": "text"}).json()["id"]
+        text = self.call("GET", f"/dev/messages?to=%2B{self.mobile[1:]}", 200).json()[0]["body"]
         code = "".join(filter(str.isdigit, text))[:6]
         self.call("POST", f"/v1/account/phones/{self.phone}/confirm", 200, {"code": code})
         self.call("POST", "/v1/account/recovery-code", 201, {})

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from provider import Provider
+from provider import MOBILES, Provider
 
 HEADING = "### A portal's calls"
 
@@ -23,7 +23,9 @@ def commands(readme):
 def main(readme, portal):
     script = commands(pathlib.Path(readme).read_text(encoding="utf-8"))
     expected = re.findall(r"# → (.+)", script)
-    Provider(portal, "dr.rivera").set_up()
+    provider = Provider(portal, "dr.rivera", MOBILES[-1]).set_up()
+    # The next text to the number would be too soon.
+    provider.call("POST", "/dev/clock", 200, {"advance_seconds": 60})
     script = script.replace("http://localhost:8080", portal)
     with tempfile.TemporaryDirectory() as folder:
         # Each command as it would be typed, after the last: a failing one ends it.
