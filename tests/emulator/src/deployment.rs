@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use agreement::{Repository, Route};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use dynoxide::Database;
@@ -16,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::end_user_messaging::EndUserMessaging;
 use crate::function::Running;
 use crate::recorder::{Recorder, Services};
+use crate::stand_in::{self, StandIn, config};
 use crate::{Failure, Measured, PlacedCall, Reply};
 
 /// A deployment on the loopback interface.
@@ -27,6 +27,7 @@ pub struct Deployment {
     /// What a reference to a resource or parameter of the template comes to here.
     references: BTreeMap<String, String>,
     services: Services,
+    stand_in: StandIn,
     dynamodb: aws_sdk_dynamodb::Client,
     voice: EndUserMessaging,
     running: BTreeMap<String, (Running, Recorder)>,
@@ -105,8 +106,9 @@ impl Deployment {
 
         let logs = root.join("target/emulator");
         std::fs::create_dir_all(&logs)?;
+        let looked_into = StandIn::at(stand_in)?;
         let services = Services {
-            http: reqwest::Client::builder().no_proxy().build()?,
+            http: looked_into.http.clone(),
             tables,
             voice: voice.address.clone(),
             stand_in: stand_in.to_owned(),
@@ -119,6 +121,7 @@ impl Deployment {
             logs,
             references,
             services,
+            stand_in: looked_into,
             dynamodb,
             voice,
             running: BTreeMap::new(),
@@ -260,13 +263,7 @@ impl Deployment {
 
     /// The texts to a number, the oldest first, as SNS has them.
     pub async fn texts(&self, to: &str) -> Result<Vec<String>, Failure> {
-        let (stand_in, number) = (&self.services.stand_in, to.replace('+', "%2B"));
-        let address = format!("{stand_in}/_ministack/sns/sms-messages?phoneNumber={number}");
-        let sent = self.services.http.get(address).send().await?;
-        let sent: Value = sent.json().await?;
-        let texts = sent.pointer("/sms_messages").and_then(|all| all.get(to)).and_then(Value::as_array);
-        let texts = texts.into_iter().flatten().filter_map(|text| text.get("Message")?.as_str());
-        Ok(texts.map(str::to_owned).collect())
+        self.stand_in.texts(to).await
     }
 
     /// The calls that were placed, the oldest first.
@@ -282,29 +279,12 @@ impl Deployment {
 
     /// Forgets what was sent to numbers and from addresses, so that nobody waits for the next code.
     pub async fn forget_sends(&self) -> Result<(), Failure> {
-        let limits = self.dynamodb.scan().table_name("attempts").filter_expression("begins_with(pk, :limit)");
-        let limits = limits.expression_attribute_values(":limit", AttributeValue::S("LIMIT#".to_owned()));
-        for mut item in limits.send().await?.items.unwrap_or_default() {
-            let key = item.remove("pk").ok_or("an item without a key")?;
-            self.dynamodb.delete_item().table_name("attempts").key("pk", key).send().await?;
-        }
-        Ok(())
+        stand_in::forget_sends(&self.dynamodb, "attempts").await
     }
 
     /// Forgets which steps of authenticator apps were used, so that nobody waits half a minute for the next code.
     pub async fn forget_steps(&self) -> Result<(), Failure> {
-        let apps = self.dynamodb.scan().table_name("accounts").filter_expression("sk = :app");
-        let apps = apps.expression_attribute_values(":app", AttributeValue::S("AUTHENTICATOR".to_owned()));
-        for mut item in apps.send().await?.items.unwrap_or_default() {
-            let mut key = |name: &str| item.remove(name).ok_or("an item without a key");
-            let (pk, sk) = (key("pk")?, key("sk")?);
-            let forget = self.dynamodb.update_item().table_name("accounts").key("pk", pk).key("sk", sk);
-            let forget = forget.update_expression("SET last_step = :none");
-            let forget =
-                forget.expression_attribute_values(":none", AttributeValue::N("0".to_owned())).send();
-            forget.await?;
-        }
-        Ok(())
+        stand_in::forget_steps(&self.dynamodb, "accounts").await
     }
 
     fn start_function(&self, binary: &str, services: &str) -> Result<Running, Failure> {
@@ -337,16 +317,6 @@ impl Deployment {
             (self.built.join(id).join("bootstrap"), self.logs.join(format!("{binary}.log")));
         Running::start(&self.emulator, &bootstrap, &variables, log)
     }
-}
-
-fn config(endpoint: &str) -> SdkConfig {
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(endpoint)
-        .build()
 }
 
 async fn make_keys_and_topics(

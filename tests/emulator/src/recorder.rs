@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -105,7 +105,8 @@ async fn pass_on(
         _ => &services.stand_in,
     };
     let address = format!("{service}{uri}");
-    for own in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING] {
+    // The name stays what it was: the caller's signature covers it.
+    for own in [CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(own);
     }
     let passed_on = services.http.request(method, address).headers(headers).body(body).send().await;

@@ -1,9 +1,11 @@
 use std::fmt;
+use std::net::SocketAddr;
 
 use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use url::Url;
 
 use crate::{Person, documented};
 
@@ -36,11 +38,20 @@ pub struct Answer {
 
 impl Portal {
     pub fn at(port: u16) -> Self {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         Self {
             address: format!("http://127.0.0.1:{port}"),
             origin: format!("http://localhost:{port}"),
-            http: http.build().unwrap(),
+            http: client().build().unwrap(),
+        }
+    }
+
+    /// Of pages at `origin`, at an address that `gateway` knows by its name, and no name server does.
+    pub fn behind(gateway: SocketAddr, address: &str, origin: &str) -> Self {
+        let name = Url::parse(address).unwrap().host_str().unwrap().to_owned();
+        Self {
+            address: address.to_owned(),
+            origin: origin.to_owned(),
+            http: client().resolve(&name, gateway).build().unwrap(),
         }
     }
 
@@ -260,6 +271,10 @@ impl fmt::Debug for Answer {
 fn is_notice_by_text(message: &Value) -> bool {
     let body = message["body"].as_str().unwrap_or_default();
     message["kind"] == "text" && !body.contains(|c: char| c.is_ascii_digit())
+}
+
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none())
 }
 
 /// The one `__Host-session` that is set.
