@@ -79,6 +79,17 @@ fn routes(repository: &Repository, found: &mut Vec<String>) {
 
     let defaults: Vec<&Function> =
         repository.template.functions.values().filter(|function| function.default_route).collect();
+    let any_other = Route { method: "$default".to_owned(), path: String::new() };
+    let any_other = defaults.iter().map(|function| (any_other.clone(), function.binary.clone()));
+    deployed.extend(any_other.collect::<BTreeMap<_, _>>());
+    let watched = repository.watch.iter().map(line).collect();
+    compare(
+        "the template",
+        &deployed.iter().map(line).collect(),
+        "the router of cargo lambda watch",
+        &watched,
+        found,
+    );
     if defaults.len() != 1 {
         found.push(format!("{} functions take $default instead of one", defaults.len()));
     }
@@ -88,6 +99,7 @@ fn routes(repository: &Repository, found: &mut Vec<String>) {
 fn operations(repository: &Repository, found: &mut Vec<String>) {
     let openapi = &repository.openapi;
     found.extend(openapi.dangling.iter().map(|target| format!("openapi.yaml: {target} points nowhere")));
+    found.extend(openapi.misleading.iter().map(|example| format!("openapi.yaml:{example}")));
     let mut ids = BTreeSet::new();
     let mut answered: BTreeSet<&str> = BTreeSet::new();
     for (route, operation) in &openapi.operations {

@@ -9,6 +9,7 @@ mod openapi;
 mod protection;
 mod sources;
 mod template;
+mod watch;
 mod watched;
 mod yaml;
 
@@ -39,6 +40,8 @@ pub struct Repository {
     pub purposes: BTreeSet<String>,
     /// The entries of `infra/RUNBOOK.md`, by heading.
     pub runbook: BTreeMap<String, String>,
+    /// What `cargo lambda watch` serves where.
+    pub watch: BTreeMap<Route, String>,
 }
 
 /// A method and a path, as API Gateway writes them.
@@ -82,6 +85,7 @@ impl Repository {
             prefixes: sources::prefixes(&root.join("shared/store/src"))?,
             purposes: sources::purposes(&read_text(&root.join("shared/keys/src/service.rs"))?),
             runbook: protection::runbook(&read_text(&root.join("infra/RUNBOOK.md"))?),
+            watch: watch::read(&root.join("Cargo.toml"))?,
         })
     }
 }

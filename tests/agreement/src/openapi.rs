@@ -17,6 +17,8 @@ pub struct OpenApi {
     pub codes: BTreeSet<String>,
     /// References to what is not there.
     pub dangling: BTreeSet<String>,
+    /// Examples that are missing, or not as their schema says.
+    pub misleading: BTreeSet<String>,
     document: Value,
 }
 
@@ -65,7 +67,9 @@ impl OpenApi {
         let codes = codes.iter().filter_map(string).collect();
         let mut dangling = BTreeSet::new();
         find_dangling(&document, &document, &mut dangling);
-        Ok(Self { operations, codes, dangling, document })
+        let mut misleading = BTreeSet::new();
+        find_misleading(&document, &document, "", &mut misleading);
+        Ok(Self { operations, codes, dangling, misleading, document })
     }
 
     /// How `answer` differs from what the file says of `route`: status, headers, the code of a problem, the
@@ -120,21 +124,49 @@ impl OpenApi {
         {
             found.push(format!("the code {code} is not documented for this status"));
         }
-        let mut schema = content.get("schema").cloned().unwrap_or_default();
-        if let Value::Object(schema) = &mut schema {
-            schema.insert(
-                "components".to_owned(),
-                self.document.get("components").cloned().unwrap_or_default(),
-            );
-        }
-        match jsonschema::draft202012::new(&schema) {
-            Ok(validator) => {
-                let errors = validator.iter_errors(&body);
-                found.extend(errors.map(|error| format!("{}: {error}", error.instance_path())));
-            }
-            Err(error) => found.push(format!("the schema does not hold: {error}")),
-        }
+        found.extend(schema_differences(&self.document, content, &body));
         found
+    }
+}
+
+/// How `value` differs from the `schema` of a content or a parameter.
+fn schema_differences(document: &Value, content: &Value, value: &Value) -> Vec<String> {
+    let mut schema = content.get("schema").cloned().unwrap_or_default();
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("components".to_owned(), document.get("components").cloned().unwrap_or_default());
+    }
+    match jsonschema::draft202012::new(&schema) {
+        Ok(validator) => {
+            let errors = validator.iter_errors(value);
+            errors.map(|error| format!("{}: {error}", error.instance_path())).collect()
+        }
+        Err(error) => vec![format!("the schema does not hold: {error}")],
+    }
+}
+
+/// Each body in JSON has an example, and each example is what the schema beside it says.
+fn find_misleading(document: &Value, value: &Value, at: &str, misleading: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(inner) => {
+            if inner.contains_key("schema") {
+                let named = members(value, "/examples").into_values();
+                let named = named.filter_map(|example| resolve(document, example).get("value"));
+                let examples: Vec<&Value> = inner.get("example").into_iter().chain(named).collect();
+                if examples.is_empty() && at.ends_with("json") {
+                    misleading.insert(format!("{at}: no example"));
+                }
+                for example in examples {
+                    let differences = schema_differences(document, value, example).into_iter();
+                    misleading
+                        .extend(differences.map(|difference| format!("{at}: an example: {difference}")));
+                }
+            }
+            for (name, value) in inner.iter().filter(|(name, _)| *name != "schemas" && *name != "schema") {
+                find_misleading(document, value, &format!("{at} {name}"), misleading);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| find_misleading(document, item, at, misleading)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -224,6 +256,22 @@ components:
     Y: {type: integer}
     Problem: {properties: {code: {enum: [bad]}}}
 "##;
+
+    #[test]
+    fn examples_are_held_against_their_schemas() {
+        let text = TEXT.replace(
+            "{schema: {$ref: \"#/components/schemas/X\"}}",
+            "{schema: {$ref: \"#/components/schemas/X\"}, example: {a: one}}",
+        );
+        let openapi = OpenApi::parse(&text).unwrap();
+        let of_text = r#" paths /x get responses 200 content application/json: an example: /a: "one" is not of type "integer""#;
+        assert_eq!(openapi.misleading, BTreeSet::from([of_text.to_owned()]));
+        let missing = OpenApi::parse(TEXT).unwrap().misleading;
+        assert_eq!(
+            missing,
+            BTreeSet::from([" paths /x get responses 200 content application/json: no example".to_owned()])
+        );
+    }
 
     #[test]
     fn answers_are_held_against_the_file() {

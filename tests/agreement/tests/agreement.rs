@@ -361,6 +361,12 @@ fn routes_that_differ_are_noticed() {
     expect("DELETE /v1/session -> sign-out: in the routes table, not in the template", |copy| {
         copy.template.functions.get_mut("SignOut").unwrap().routes.clear();
     });
+    expect(
+        "DELETE /v1/session -> sign-out: in the template, not in the router of cargo lambda watch",
+        |copy| {
+            copy.watch.remove(&session()).unwrap();
+        },
+    );
     expect("0 functions take $default", |copy| {
         copy.template.functions.get_mut("Fallback").unwrap().default_route = false;
     });
