@@ -553,7 +553,7 @@ pub fn calls(run: &Run, service: &str, operation: &str) -> u64 {
 }
 
 /// Sends the step while these calls fail, and the telling of what happened: it makes calls of its own, which
-/// would meet the fault in the step's stead.
+/// would meet the fault in the step's stead, or be counted as the step's.
 async fn send_failing(run: &Run, step: Step, ready: &Ready, fault: Option<Value>) -> Answer {
     told(run).await;
     let still = json!({ "service": "sns", "operation": "Publish", "kind": "error" });
@@ -561,6 +561,7 @@ async fn send_failing(run: &Run, step: Step, ready: &Ready, fault: Option<Value>
     let faults: Vec<Value> = still.into_iter().chain(fault).collect();
     run.faults(&json!(faults)).await;
     let answer = step.send(run, ready).await;
+    settled(run).await;
     run.faults(&json!([])).await;
     answer
 }
