@@ -32,13 +32,19 @@ struct Lambda {
 
 #[derive(Deserialize)]
 struct Watch {
-    router: BTreeMap<String, Vec<Served>>,
+    router: BTreeMap<String, Served>,
 }
 
 #[derive(Deserialize)]
-struct Served {
-    /// Any, where it is not said.
-    method: Option<String>,
+#[serde(untagged)]
+enum Served {
+    ByAny(String),
+    ByMethod(Vec<ByMethod>),
+}
+
+#[derive(Deserialize)]
+struct ByMethod {
+    method: String,
     function: String,
 }
 
@@ -49,13 +55,16 @@ pub fn read(manifest: &Path) -> Result<BTreeMap<Route, String>, Unreadable> {
         toml::from_str(&read_text(manifest)?).map_err(|error| malformed(error.to_string()))?;
     let mut routes = BTreeMap::new();
     for (path, served) in read.workspace.metadata.lambda.watch.router {
-        for Served { method, function } in served {
-            let (method, path) = match method {
-                Some(method) => (method, path.clone()),
-                None if path == ANY_OTHER => ("$default".to_owned(), String::new()),
-                None => return Err(malformed(format!("{path}: no method"))),
-            };
-            routes.insert(Route { method, path }, function);
+        match served {
+            Served::ByAny(function) if path == ANY_OTHER => {
+                routes.insert(Route { method: "$default".to_owned(), path: String::new() }, function);
+            }
+            Served::ByAny(_) => return Err(malformed(format!("{path}: no method"))),
+            Served::ByMethod(served) => {
+                for ByMethod { method, function } in served {
+                    routes.insert(Route { method, path: path.clone() }, function);
+                }
+            }
         }
     }
     Ok(routes)
