@@ -60,7 +60,7 @@ impl Running {
             .map_err(|error| format!("{}: {error}; run `sam build` first", bootstrap.display()))?
             .len();
         let (address, runtime) = (free_address()?, free_address()?);
-        let output = File::create(&log)?;
+        let output = File::options().create(true).append(true).open(&log)?;
         let emulator = Command::new(emulator)
             .args(["--runtime-interface-emulator-address", &address, "--runtime-api-address", &runtime])
             .arg(bootstrap)
@@ -72,6 +72,11 @@ impl Running {
             .spawn()?;
         let measured = Measured { size, ..Measured::default() };
         Ok(Self { emulator, address, log, started: false, measured })
+    }
+
+    /// Counts what it cost before it started anew.
+    pub(crate) fn goes_on_from(&mut self, before: Measured) {
+        self.measured = before;
     }
 
     /// Hands the function an event, and gives back what it returned.
@@ -108,7 +113,7 @@ impl Running {
             status.as_deref().and_then(|status| status.split("VmHWM:").nth(1)?.split_whitespace().next());
         Measured {
             init: init.unwrap_or_default(),
-            peak: peak.and_then(|kib| kib.parse().ok()).unwrap_or_default(),
+            peak: peak.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default().max(self.measured.peak),
             ..self.measured.clone()
         }
     }

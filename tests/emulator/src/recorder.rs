@@ -152,6 +152,11 @@ fn made(target: &str, body: &[u8], names: &BTreeMap<String, String>) -> Vec<Stri
             let origination = text(&parameters, "OriginationIdentity");
             vec![call("sms-voice", action, if origination.is_empty() { "*" } else { &origination })]
         }
+        None if parameters.get("FromEmailAddress").is_some() => {
+            let sender = text(&parameters, "FromEmailAddress");
+            let identity = sender.rsplit_once('@').map_or("", |(_, domain)| domain.trim_end_matches('>'));
+            vec![call("ses", "SendEmail", identity)]
+        }
         _ => {
             let form = form(body);
             let value = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
@@ -226,6 +231,7 @@ mod tests {
             ("k1", "TokenKey"),
             ("arn:x:y", "SecurityEvents"),
             ("+18005550100", "VoiceOriginationIdentity"),
+            ("mail.portal.example", "EmailIdentity"),
         ];
         let names = names.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect();
         let partitions_of = |target, body: &str| partitions(target, body.as_bytes(), &names);
@@ -266,6 +272,10 @@ mod tests {
         let foreign = r#"{"OriginationIdentity":"+18005550199"}"#;
         let made_so = made("PinpointSMSVoiceV2.SendVoiceMessage", foreign);
         assert_eq!(made_so, "sms-voice:SendVoiceMessage +18005550199");
+        for sender in ["portal@mail.portal.example", "Portal <portal@mail.portal.example>"] {
+            let letter = serde_json::json!({ "FromEmailAddress": sender }).to_string();
+            assert_eq!(made("", &letter), "ses:SendEmail EmailIdentity");
+        }
         let message = published("", b"TopicArn=arn%3Ax%3Ay&Message=%7B%7D", &names);
         assert_eq!(message, Some(("SecurityEvents".to_owned(), "{}".to_owned())));
     }

@@ -1,4 +1,4 @@
-//! The first person comes back by the recovery code, after everything was lost.
+//! The first person comes back by the recovery code, after everything was lost, and by email as long as that goes.
 
 use emulator::Failure;
 use flows::SoftwareKey;
@@ -59,12 +59,46 @@ pub async fn by_code(walk: &mut Walk) -> Result<(), Failure> {
     walk.secrets.push(new["code"].as_str().unwrap_or_default().to_owned());
     let token = walk.send_signed_in("session-token", (200, "")).await?.json();
     walk.secrets.push(token["access_token"].as_str().unwrap_or_default().to_owned());
+    Ok(())
+}
+
+/// And once more by a code to the address, while the deployment's date is to come.
+pub async fn by_email(walk: &mut Walk) -> Result<(), Failure> {
+    for (name, status, code) in [
+        ("recovery-email-send.malformed-json", 400, "bad_request"),
+        ("recovery-email-verify.wrong-type", 400, "bad_request"),
+        ("recovery-email-verify", 401, "sign_in_expired"),
+    ] {
+        walk.send(name, (status, code), |_| {}).await?;
+    }
+    let sent = walk.send("recovery-email-send", (202, ""), |_| {}).await?.json();
+    let letters = walk.deployment.letters("rivera@clinic.example").await?;
+    let code = letters.iter().rev().find_map(|letter| Some(letter.split_once(" is your code")?.0.to_owned()));
+    let code = code.ok_or_else(|| format!("no code in {letters:?}"))?;
+    walk.secrets.push(sent["recovery"].as_str().unwrap_or_default().to_owned());
+    // What the account has changes before the code comes back.
+    walk.send_signed_in("recovery-code-issue", (201, "")).await?;
+    let body = |code: &str| json!({ "recovery": sent["recovery"], "code": code });
+    let wrong = body(&flows::another_code(&code));
+    walk.send_body("recovery-email-verify", (401, "wrong_credentials"), wrong).await?;
+    // A session that comes along ends.
+    let session = walk.session.clone();
+    let recovered = walk
+        .send("recovery-email-verify", (200, ""), |event| {
+            event["cookies"] = json!([session]);
+            event["body"] = body(&code).to_string().into();
+        })
+        .await?;
+    walk.expect(recovered.json()["status"] == "recovered", "not recovered");
+    walk.keep_session(&recovered);
+    walk.send_body("recovery-email-verify", (401, "sign_in_expired"), body(&code)).await?;
     walk.send_signed_in("sign-out", (204, "")).await?;
     Ok(())
 }
 
-/// The deployment's date is past: whatever is asked, email recovers nothing.
-pub async fn by_email(walk: &mut Walk) -> Result<(), Failure> {
+/// The date is past: whatever is asked, email recovers nothing.
+pub async fn no_longer_by_email(walk: &mut Walk) -> Result<(), Failure> {
+    walk.deployment.change("EmailRecoveryEndsAt", "2025-03-07T06:00:00Z")?;
     for name in [
         "recovery-email-send",
         "recovery-email-send.malformed-json",
