@@ -35,7 +35,7 @@ async fn registration(walk: &mut Walk) -> Result<(), Failure> {
     walk.expect(refused["reasons"][0] == "common", "a common password is not called so");
     let registered = walk.send("account-register.with-password", (201, ""), |_| {}).await?;
     walk.expect(registered.json()["account"]["methods"]["password"]["changed_at"].is_string(), "no password");
-    walk.with_phone = registered.json()["account"]["id"].as_str().unwrap_or_default().to_owned();
+    registered.json()["account"]["id"].as_str().unwrap_or_default().clone_into(&mut walk.with_phone);
     walk.keep_session(&registered);
     Ok(())
 }
