@@ -2,13 +2,13 @@
 //!
 //! A name that nobody has, and an account without a phone for the channel, get the same answer by the same
 //! calls: the limits count, a code is kept that nobody knows, and the topic of calls gets a message that is
-//! dropped there.
+//! dropped there; and the answer in the same time.
 //!
 //! Calls: one read, one transaction, one message. Where the account has changed since it was last known by
 //! its name, one read and one transaction more. Before another text of the same sign-in to a phone of an account that has
 //! proven something, one question whether the number wants texts. A message that did not go out is taken back from the limits.
 
-use postern_codes::{Bound, Codes, Destination, Purpose, Unsent, too_soon};
+use postern_codes::{BEFORE_PROOF, Bound, Codes, Destination, Purpose, Unsent, too_soon};
 use postern_domain::Timestamp;
 use postern_domain::account::{Account, Channel, Phone};
 use postern_domain::id::PhoneId;
@@ -117,7 +117,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     }
     let ending = target.phone.as_ref().filter(|_| proven).map(|phone| phone.number.ending());
     let sent = Sent { sign_in: sign_in.seal(&keyring, now)?, expires_at, resend_at: resend_at(now), ending };
-    Ok(Reply::json(StatusCode::ACCEPTED, &sent))
+    let reply = Reply::json(StatusCode::ACCEPTED, &sent);
+    Ok(if proven { reply } else { reply.no_sooner_than(BEFORE_PROOF) })
 }
 
 /// The phone that the code goes to. Before any proof: none, whatever the reason.

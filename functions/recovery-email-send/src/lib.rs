@@ -1,12 +1,12 @@
 //! `POST /v1/recovery/email/send`: sends a code that recovers an account to its address, as long as email recovers anything.
 //!
 //! A name that nobody has gets the same answer by the same calls: the limits count, a code is kept that nobody knows, and
-//! the letter goes to SES's own simulator.
+//! the letter goes to SES's own simulator; and the answer comes in the same time.
 //!
 //! Calls: none once email recovers nothing any more. Before: two reads, one transaction, one letter. A letter that did not
 //! go out is taken back from the limits.
 
-use postern_codes::{Codes, EmailBound, EmailCodes, too_soon};
+use postern_codes::{BEFORE_PROOF, Codes, EmailBound, EmailCodes, too_soon};
 use postern_domain::Timestamp;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
@@ -83,7 +83,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     }
     let expires_at = recovery.expires_at;
     let recovery = recovery.seal_recovery(&keyring, now)?;
-    Ok(Reply::json(StatusCode::ACCEPTED, &Sent { recovery, expires_at, resend_at: resend_at(now) }))
+    let sent = Sent { recovery, expires_at, resend_at: resend_at(now) };
+    Ok(Reply::json(StatusCode::ACCEPTED, &sent).no_sooner_than(BEFORE_PROOF))
 }
 
 /// Counts the send and keeps the code's MAC, in one transaction.

@@ -9,4 +9,4 @@ mod send;
 
 pub use bound::{Bound, Purpose};
 pub use email::{EmailBound, EmailCodes};
-pub use send::{Codes, Destination, Unsent, too_soon};
+pub use send::{BEFORE_PROOF, Codes, Destination, Unsent, too_soon};

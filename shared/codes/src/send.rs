@@ -1,6 +1,7 @@
 //! Sending a code, or nothing that looks like it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use postern_domain::account::Channel;
@@ -15,6 +16,10 @@ use postern_metrics::{Country, Metric, Sent, count};
 use postern_store::{DeploymentLimits, NotNow, Sending};
 use secrecy::ExposeSecret;
 use tracing::warn;
+
+/// What sending takes at the least where nothing is proven: more than either way of it does. To somebody goes a message to a number or a
+/// letter, to nobody one that is dropped, and the services take their time with each.
+pub const BEFORE_PROOF: Duration = Duration::from_millis(250);
 
 /// What drawing and sending codes takes.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -16,6 +17,10 @@ use crate::reply::Reply;
 /// The inside half of an error: logged once, by [`crate::Frame::answer`], and never shown.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
+/// What a wrong guess takes at the least: more than its one write does, and less than anybody notices. What is written for a name that nobody
+/// has is a new record the first time, and a new one is done sooner than one that is changed.
+const WRONG_GUESS: Duration = Duration::from_millis(40);
+
 /// A problem: the outside half is `status`, `code`, `detail` and the members; the cause stays inside.
 pub struct Problem(Box<Parts>);
 
@@ -27,6 +32,7 @@ struct Parts {
     allow: Option<String>,
     retry_after: Option<u64>,
     cause: Option<Cause>,
+    least: Duration,
 }
 
 impl Problem {
@@ -41,6 +47,7 @@ impl Problem {
             allow: None,
             retry_after: None,
             cause: None,
+            least: Duration::ZERO,
         }))
     }
 
@@ -71,14 +78,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "not_signed_in", "Sign in first.")
     }
 
-    /// An unknown account, a wrong secret, a method that the account lacks and a closed account: one answer.
+    /// An unknown account, a wrong secret, a method that the account lacks and a closed account: one answer, no sooner than [`WRONG_GUESS`].
     #[must_use]
     pub fn wrong_credentials() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "wrong_credentials",
-            "That did not match. Check it and try again.",
-        )
+        let detail = "That did not match. Check it and try again.";
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", detail);
+        problem.0.least = WRONG_GUESS;
+        problem
     }
 
     #[must_use]
@@ -223,6 +229,7 @@ impl Problem {
             object.extend(parts.members);
         }
         let mut reply = Reply::json(parts.status, &body)
+            .no_sooner_than(parts.least)
             .with_header(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(allow) = parts.allow.and_then(|methods| HeaderValue::try_from(methods).ok()) {
             reply = reply.with_header(ALLOW, allow);

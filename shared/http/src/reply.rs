@@ -1,6 +1,7 @@
 //! An answer, before it becomes API Gateway's.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -17,6 +18,7 @@ pub struct Reply {
     headers: HeaderMap,
     body: Body,
     outcome: Option<Outcome>,
+    least: Duration,
 }
 
 impl Reply {
@@ -43,13 +45,15 @@ impl Reply {
 
     #[must_use]
     pub fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: no_store(), body: Body::Empty, outcome: None }
+        Self::without_type(StatusCode::NO_CONTENT, Body::Empty)
     }
 
     fn new(status: StatusCode, content_type: &'static str, body: Body) -> Self {
-        let mut headers = no_store();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        Self { status, headers, body, outcome: None }
+        Self::without_type(status, body).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    fn without_type(status: StatusCode, body: Body) -> Self {
+        Self { status, headers: no_store(), body, outcome: None, least: Duration::ZERO }
     }
 
     /// Replaces the header, if it stands already.
@@ -91,6 +95,16 @@ impl Reply {
     #[must_use]
     pub fn with_outcome(self, outcome: Outcome) -> Self {
         Self { outcome: Some(outcome), ..self }
+    }
+
+    /// Holds the answer back until `least` after the request came, so that the time of what was done tells nothing.
+    #[must_use]
+    pub fn no_sooner_than(self, least: Duration) -> Self {
+        Self { least, ..self }
+    }
+
+    pub(crate) fn least(&self) -> Duration {
+        self.least
     }
 
     pub(crate) fn outcome(&self) -> Option<Outcome> {

@@ -11,7 +11,7 @@ use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderName, HeaderValue};
 use lambda_http::{Body, Response, service_fn};
 use postern_metrics::{Metric, Metrics, Tally};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
@@ -73,6 +73,7 @@ impl Frame {
         mut request: lambda_http::Request,
         tally: Tally,
     ) -> Response<Body> {
+        let begun = Instant::now();
         let admitted = self.edge.admit(&mut request);
         let request = Request::new(request);
         let request_id = request.request_id();
@@ -106,6 +107,9 @@ impl Frame {
         let mut reply = reply.with_header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Ok(value) = HeaderValue::try_from(request_id) {
             reply = reply.with_header(REQUEST_ID, value);
+        }
+        if !reply.least().is_zero() {
+            sleep_until(begun + reply.least()).await;
         }
         reply.into_response()
     }
@@ -206,3 +210,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

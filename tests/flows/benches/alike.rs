@@ -16,16 +16,26 @@
 
 use std::time::{Duration, Instant};
 
-use flows::{Call, Portal};
+use flows::{App, Call, Portal};
+use futures_util::{StreamExt, stream};
 use postern_local::{LocalRun, Options};
 use serde_json::{Value, json};
 
-/// Accounts, and how often each is asked for: fewer than lock, and than a number may be sent in an hour.
-const ACCOUNTS: u32 = 150;
+/// Accounts with a password, an app, a phone and a recovery code, and how often each is asked for: fewer than lock, and than a number may be sent in an hour.
+const ACCOUNTS: u32 = 125;
 const ROUNDS: u32 = 4;
 
 /// Seconds of the clock between two rounds, so that a number may be sent to again.
 const BETWEEN: u32 = 31;
+
+/// Pairs of sends at a time: each is held back for a quarter of a second.
+const SENDS_AT_ONCE: usize = 4;
+
+/// A code that is wrong, or nearly always.
+const ONE_IN_A_MILLION: &str = "271828";
+
+/// While email still recovers.
+const BEGIN: &str = "2025-02-01T12:00:00.000Z";
 
 #[tokio::main]
 async fn main() {
@@ -33,6 +43,7 @@ async fn main() {
     let options = Options { data: folder.path().to_owned(), unlimited: true, ..Options::default() };
     let local = LocalRun::start(&options).await.unwrap();
     let portal = Portal::at(local.address().port());
+    portal.clock(&json!({ "set": BEGIN })).await;
     for account in 0..ACCOUNTS {
         set_up(&portal, account).await;
     }
@@ -41,24 +52,36 @@ async fn main() {
         portal
             .post("/v1/sign-in/password", &json!({ "username": name, "password": "not the password at all" }))
     };
-    compare("wrong password", 401, &portal, wrong_password).await;
+    compare("wrong password", 401, 1, &portal, wrong_password).await;
+    let wrong_code_of_app = |name: &str| {
+        portal.post("/v1/sign-in/authenticator", &json!({ "username": name, "code": ONE_IN_A_MILLION }))
+    };
+    compare("wrong code of the app", 401, 1, &portal, wrong_code_of_app).await;
+    let wrong_recovery_code = |name: &str| {
+        portal.post("/v1/recovery/code", &json!({ "username": name, "code": "2718-2818-2845-9045" }))
+    };
+    compare("wrong recovery code", 401, 1, &portal, wrong_recovery_code).await;
     portal.clock(&json!({ "advance_seconds": 4 * 3600 })).await;
     let text =
         |name: &str| portal.post("/v1/sign-in/phone/send", &json!({ "username": name, "channel": "text" }));
-    compare("send a text", 202, &portal, text).await;
+    compare("send a text", 202, SENDS_AT_ONCE, &portal, text).await;
+    let letter = |name: &str| portal.post("/v1/recovery/email/send", &json!({ "username": name }));
+    compare("send a letter", 202, SENDS_AT_ONCE, &portal, letter).await;
     portal.clock(&json!({ "advance_seconds": 4 * 3600 })).await;
     codes(&portal).await;
     local.stop().await;
 }
 
-/// Asks for each account and for nobody, and prints what the time tells.
-async fn compare(what: &str, status: u16, portal: &Portal, call: impl Fn(&str) -> Call) {
+/// Asks for each account and for nobody, `at_once` pairs at a time, and prints what the time tells.
+async fn compare(what: &str, status: u16, at_once: usize, portal: &Portal, call: impl Fn(&str) -> Call) {
+    let call = &call;
     let mut pairs = Vec::new();
     for round in 0..ROUNDS {
-        for account in 0..ACCOUNTS {
-            let (known, nobody) = (name(account), format!("{}-not", name(account)));
-            pairs.push(pair((round + account) % 2 == 0, status, call(&known), call(&nobody)).await);
-        }
+        let asked = (0..ACCOUNTS).map(async |account| {
+            let (known, nobody) = names(account);
+            pair((round + account) % 2 == 0, status, call(&known), call(&nobody)).await
+        });
+        pairs.extend(stream::iter(asked).buffered(at_once).collect::<Vec<_>>().await);
         portal.clock(&json!({ "advance_seconds": BETWEEN })).await;
     }
     print(what, &pairs);
@@ -68,9 +91,12 @@ async fn compare(what: &str, status: u16, portal: &Portal, call: impl Fn(&str) -
 async fn codes(portal: &Portal) {
     let mut pairs = Vec::new();
     for round in 0..ROUNDS {
-        for account in 0..ACCOUNTS {
-            let (known, nobody) = (name(account), format!("{}-not", name(account)));
-            let (known, nobody) = (wrong_code(portal, &known).await, wrong_code(portal, &nobody).await);
+        let sent = (0..ACCOUNTS).map(async |account| {
+            let (known, nobody) = names(account);
+            tokio::join!(wrong_code(portal, &known), wrong_code(portal, &nobody))
+        });
+        let sent = stream::iter(sent).buffered(SENDS_AT_ONCE).collect::<Vec<_>>().await;
+        for (account, (known, nobody)) in (0..ACCOUNTS).zip(sent) {
             pairs.push(pair((round + account) % 2 == 0, 401, known, nobody).await);
         }
         portal.clock(&json!({ "advance_seconds": BETWEEN })).await;
@@ -81,8 +107,7 @@ async fn codes(portal: &Portal) {
 async fn wrong_code(portal: &Portal, name: &str) -> Call {
     let body = json!({ "username": name, "channel": "call" });
     let sent: Value = portal.post("/v1/sign-in/phone/send", &body).send().await.expect(202).json();
-    // One in a million is right.
-    portal.post("/v1/sign-in/phone/verify", &json!({ "sign_in": sent["sign_in"], "code": "271828" }))
+    portal.post("/v1/sign-in/phone/verify", &json!({ "sign_in": sent["sign_in"], "code": ONE_IN_A_MILLION }))
 }
 
 async fn pair(known_first: bool, status: u16, known: Call, nobody: Call) -> (Duration, Duration) {
@@ -116,13 +141,18 @@ fn print(what: &str, pairs: &[(Duration, Duration)]) {
         times[times.len() / 2]
     };
     println!(
-        "{what:<16} {count:>5} pairs: known − nobody {mean:>+8.1} µs, 95% from {:>+8.1} to {:>+8.1}; medians {:.0} and {:.0} µs, of the differences {:+.1}",
+        "{what:<21} {count:>5} pairs: known − nobody {mean:>+8.1} µs, 95% from {:>+8.1} to {:>+8.1}; medians {:.0} and {:.0} µs, of the differences {:+.1}",
         mean - half,
         mean + half,
         median(pairs.iter().map(|(known, _)| micros(known)).collect()),
         median(pairs.iter().map(|(_, nobody)| micros(nobody)).collect()),
         median(differences),
     );
+}
+
+/// A name that somebody has, and one that nobody has.
+fn names(account: u32) -> (String, String) {
+    (name(account), format!("{}-not", name(account)))
 }
 
 fn name(account: u32) -> String {
@@ -133,10 +163,15 @@ async fn set_up(portal: &Portal, account: u32) {
     let number = format!("+1212555{:04}", 2000 + account);
     let body = json!({
         "username": name(account),
-        "email": "somebody@clinic.example",
+        "email": format!("{}@clinic.example", name(account)),
         "password": "lantern over the river",
     });
     let session = portal.post("/v1/accounts", &body).send().await.expect(201).new_session();
+    let begun = portal.post("/v1/account/authenticator", &json!({})).session(&session).send().await;
+    let app = App::scan(begun.expect(201).json()["uri"].as_str().unwrap());
+    let code = json!({ "code": app.code_at(portal.now().await).await });
+    portal.post("/v1/account/authenticator/confirm", &code).session(&session).send().await.expect(200);
+    portal.post("/v1/account/recovery-code", &json!({})).session(&session).send().await.expect(201);
     let body = json!({ "number": number, "channel": "text" });
     let pending = portal.post("/v1/account/phones", &body).session(&session).send().await.expect(202).json();
     let path = format!("/v1/account/phones/{}/confirm", pending["id"].as_str().unwrap());
