@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use postern_domain::account::LineType;
 use postern_domain::phone_number::PhoneNumber;
-use rlibphonenumber::{PhoneNumberFormat, PhoneNumberType, PhoneNumberUtil, Region};
+use rlibphonenumber::{NumberLengthType, PhoneNumberFormat, PhoneNumberType, PhoneNumberUtil, Region};
 
 use crate::Unfit;
 use crate::spelling::{self, Spelling};
@@ -77,8 +77,9 @@ impl Numbers {
             return Err(not_a_number());
         }
         let spelling = Spelling::of(typed, |digit| self.plan.normalize_digits_only(digit));
-        let (Found { number, country, by_plan }, extension) =
-            self.find(&spelling).ok_or_else(not_a_number)?;
+        let Some((Found { number, country, by_plan }, extension)) = self.find(&spelling) else {
+            return Err(if self.is_abroad(&spelling) { vec![Unfit::Country] } else { not_a_number() });
+        };
         let country = country.filter(|(region, _)| self.allowed.contains(region));
         match (extension, by_plan, country) {
             (false, Some(by_plan), Some((_, country))) => Ok(Number { number, country, by_plan }),
@@ -97,7 +98,13 @@ impl Numbers {
     fn find(&self, spelling: &Spelling) -> Option<(Found, bool)> {
         let several = spelling.digits.len() > 1;
         let marked = several || spelling.names_extension || spelling.has_marks;
-        let mut whole: Vec<_> = spelling.digits.iter().filter_map(|digits| self.dial(digits)).collect();
+        // As few digits as an extension has are one beside a longer number, even where some plan gives them out: `310-0000`.
+        let is_long = |digits: &&String| spelling::count(digits) > LONGEST_EXTENSION;
+        let dial = |digits: &String| self.dial(digits);
+        let mut whole: Vec<_> = spelling.digits.iter().filter(is_long).filter_map(dial).collect();
+        if whole.is_empty() {
+            whole.extend(spelling.digits.iter().filter_map(dial));
+        }
         match (whole.pop(), whole.is_empty()) {
             (Some(found), true) if !marked => Some((found, false)),
             // Digits elsewhere, whatever marks them; or the word for it without any.
@@ -112,6 +119,26 @@ impl Numbers {
                 spelling.digits.iter().find_map(within).map(|found| (found, true))
             }
         }
+    }
+
+    /// Whether what no plan gives out would be of a country that is not allowed: what that one gives out does not matter then.
+    fn is_abroad(&self, spelling: &Spelling) -> bool {
+        let [digits] = spelling.digits.as_slice() else { return false };
+        if spelling.names_extension || spelling.has_marks {
+            return false;
+        }
+        let Ok(parsed) = self.plan.parse(digits, Some(self.default_region)) else { return false };
+        // Nor is what serves within a town alone.
+        if self.plan.is_possible_number_with_reason(&parsed) != Ok(NumberLengthType::IsPossible) {
+            return false;
+        }
+        let is_allowed = |region: &Region| self.allowed.contains(region);
+        if let Some(region) = self.plan.get_region_for_number(&parsed) {
+            return !is_allowed(&region);
+        }
+        // Several countries share the code, and nothing tells which it is.
+        let regions = self.plan.get_regions_for_country_calling_code(parsed.country_code);
+        regions.is_some_and(|mut regions| !regions.any(|region| is_allowed(&region)))
     }
 
     /// A number with more groups of digits after it.

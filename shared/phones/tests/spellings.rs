@@ -190,6 +190,10 @@ fn extensions() {
         "212 555 0123 ext.",
         "212-555-0123 / 12",
         "212 555 0123 1234567",
+        // As many digits as one of Canada's numbers, 310-0000.
+        "212 555 0123 x 310 0000",
+        "+1 212 555 0123,,3100000",
+        "3100000 x 212 555 0123",
         "212 555 0123 x 12 or x 13",
         "2125550123+12",
     ] {
@@ -377,6 +381,29 @@ fn countries() {
     }
 }
 
+/// Where the country is not allowed, it is said even of a number that its plan does not give out.
+#[test]
+fn numbers_abroad_that_no_plan_gives_out() {
+    for typed in [
+        "+44 7700 900123", // Ofcom keeps it for drama
+        "+44 20 0000 0000",
+        "+33 0 00 00 00 00",
+        "+1 242 555 0123", // Bahamas
+        "+1 441 555 0123", // Bermuda
+        "+1 868 555 0123", // Trinidad and Tobago
+        "284-555-0123",    // British Virgin Islands, as a national number
+    ] {
+        refuses(&NUMBERS, typed, &[Country]);
+    }
+    // Too short or too long for any country; of one that is allowed, or of a code that such a one shares; of no country.
+    for typed in
+        ["+44 7700", "+44 7700 900 123 456 7", "+1 684 555 0123", "+1 999 555 0123", "+999 7700 900123"]
+    {
+        refuses(&NUMBERS, typed, &[NotANumber]);
+    }
+    refuses(&WIDE, "+44 7700 900123", &[NotANumber]);
+}
+
 /// Of no country, so of none that is allowed.
 #[test]
 fn satellites_and_global_networks() {
@@ -486,7 +513,8 @@ proptest! {
             Ok(read) => {
                 prop_assert_eq!(&NUMBERS.read(read.number.as_str()).unwrap(), &read, "read again");
                 prop_assert!(["US", "CA", "PR", "VI", "GU", "AS", "MP"].contains(&read.country.as_str()));
-                let ending = typed.chars().rev().find(char::is_ascii_digit);
+                // Digits of another script are read as well.
+                let ending = typed.chars().rev().find(|c| c.is_numeric()).filter(char::is_ascii_digit);
                 prop_assert!(ending.is_none_or(|digit| read.number.as_str().ends_with(digit)), "{}", typed);
             }
             Err(reasons) => {
