@@ -1,5 +1,5 @@
 //! JSON bodies, read strictly: a name that comes twice is refused at any depth, because two readers
-//! could take two different values from it (RFC 8259 §4).
+//! could take two different values from it (RFC 8259 §4). What a member may leave out, it leaves out: `null` is no value of any.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,13 +18,13 @@ pub struct InvalidJson {
 /// Reads `body` as a `T`, whole: nothing may follow it.
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, InvalidJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    UniqueNames
+    Checked { depth: 0 }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
         .map_err(|error| describe(&error))?;
     // serde would fill a structure from an array, too.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(InvalidJson { reason: "a value of the wrong type", line: 1, column: 1 });
+        return Err(InvalidJson { reason: WRONG_TYPE, line: 1, column: 1 });
     }
     serde_json::from_slice(body).map_err(|error| describe(&error))
 }
@@ -39,7 +39,7 @@ fn describe(error: &serde_json::Error) -> InvalidJson {
     } else if text.starts_with("missing field") {
         "a member is missing from the object that ends"
     } else if error.is_data() {
-        "a value of the wrong type"
+        WRONG_TYPE
     } else {
         "not JSON"
     };
@@ -47,11 +47,15 @@ fn describe(error: &serde_json::Error) -> InvalidJson {
 }
 
 const TWICE: &str = "member twice";
+const WRONG_TYPE: &str = "a value of the wrong type";
 
 /// Walks a JSON value and keeps nothing but the names of the objects that are open.
-struct UniqueNames;
+struct Checked {
+    /// How many of them.
+    depth: usize,
+}
 
-impl<'de> DeserializeSeed<'de> for UniqueNames {
+impl<'de> DeserializeSeed<'de> for Checked {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -59,7 +63,7 @@ impl<'de> DeserializeSeed<'de> for UniqueNames {
     }
 }
 
-impl<'de> Visitor<'de> for UniqueNames {
+impl<'de> Visitor<'de> for Checked {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,22 +90,25 @@ impl<'de> Visitor<'de> for UniqueNames {
         Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        // Deeper is what browsers wrote, who may add to it.
+        if self.depth <= 1 { Err(E::custom(WRONG_TYPE)) } else { Ok(()) }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Self)?.is_some() {}
+        let depth = self.depth.saturating_add(1);
+        while items.next_element_seed(Self { depth })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let depth = self.depth.saturating_add(1);
         let mut names = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
             if !names.insert(name) {
                 return Err(A::Error::custom(TWICE));
             }
-            members.next_value_seed(Self)?;
+            members.next_value_seed(Self { depth })?;
         }
         Ok(())
     }
@@ -131,6 +138,8 @@ mod tests {
             ("{}", "a member is missing from the object that ends at line 1, column "),
             (r#"{"name":424242}"#, "a value of the wrong type at line 1, column "),
             (r#"["name"]"#, "a value of the wrong type at line 1, column "),
+            (r#"{"name":"a","more":null}"#, "a value of the wrong type at line 1, column "),
+            ("null", "a value of the wrong type at line 1, column "),
             (r#"{"name":"a"} x"#, "not JSON at line 1, column "),
             ("", "not JSON at line 1, column "),
         ] {
@@ -144,5 +153,10 @@ mod tests {
                 .is_err()
         );
         assert_eq!(from_slice::<Body>(br#"{"name":"a"}"#), Ok(Body { name: "a".to_owned(), more: None }));
+        let more = Some(serde_json::json!({ "browser": null }));
+        assert_eq!(
+            from_slice::<Body>(br#"{"name":"a","more":{"browser":null}}"#),
+            Ok(Body { name: "a".to_owned(), more })
+        );
     }
 }

@@ -99,11 +99,13 @@ async fn emails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn locales() {
     let run = Run::frozen().await;
-    for (nth, locale) in [json!("en-US"), json!("es"), json!(null)].into_iter().enumerate() {
+    for (nth, locale) in ["en-US", "es"].into_iter().enumerate() {
         let body = json!({ "username": format!("speaks-{nth}"), "email": "a@b.example", "locale": locale });
         run.post("/v1/accounts", &body).send().await.expect(201);
     }
-    for locale in [json!("not a locale"), json!(""), json!(1), json!(["en"]), json!("x".repeat(100))] {
+    for locale in
+        [json!("not a locale"), json!(""), json!(null), json!(1), json!(["en"]), json!("x".repeat(100))]
+    {
         let body = json!({ "username": "speaks-none", "email": "a@b.example", "locale": locale });
         let answer = run.post("/v1/accounts", &body).send().await;
         assert!(matches!(answer.status, 400 | 422), "{answer:?}");
