@@ -96,6 +96,13 @@ const said = async (where = page) => (await where.locator("#status, #alert").all
 const told = (where = page) => where.locator("#status:not(:empty), #alert:not(:empty)");
 const shownCode = (where = page) => where.locator(".code-card .code");
 
+async function register(where, name, address) {
+  await where.goto("/register");
+  await where.locator("#username").fill(name);
+  await where.locator("#email").fill(address);
+  await button("Register", where).click();
+}
+
 async function expectSaid(pattern, where = page) {
   await told(where).first().waitFor();
   assert.match(await said(where), pattern);
@@ -265,10 +272,7 @@ step("a lost answer to the registration locks nobody out", async () => {
 
 step("a taken name is told, with a way on", async () => {
   const other = await open(browser, base);
-  await other.page.goto("/register");
-  await other.page.locator("#username").fill(username.toUpperCase());
-  await other.page.locator("#email").fill(email);
-  await button("Register", other.page).click();
+  await register(other.page, username.toUpperCase(), email);
   await other.page.getByText("That username is taken").waitFor();
   assert.deepEqual(other.faults, []);
   await other.context.close();
@@ -704,10 +708,7 @@ step("a browser without the JSON helpers of WebAuthn Level 3 gets by", async () 
     // Without a screen there is no print dialog to close.
     window.print = () => window.dispatchEvent(new Event("afterprint"));
   });
-  await other.page.goto("/register");
-  await other.page.locator("#username").fill(username.padEnd(64, "w"));
-  await other.page.locator("#email").fill(email);
-  await button("Register", other.page).click();
+  await register(other.page, username.padEnd(64, "w"), email);
   await at("/set-up", other.page);
   await heading("Passkey", other.page).waitFor();
   await narrow("set up, with the longest username", other.page);
@@ -761,10 +762,7 @@ const focused = (where) => where.evaluate(() => document.activeElement.name || d
 step("password and phone: a weak password is refused with its reason", async () => {
   clinic = await open(browser, base);
   const desk = clinic.page;
-  await desk.goto("/register");
-  await desk.locator("#username").fill(colleague);
-  await desk.locator("#email").fill("patel@clinic.example");
-  await button("Register", desk).click();
+  await register(desk, colleague, "patel@clinic.example");
   await at("/set-up", desk);
   await desk.getByRole("link", { name: "Set up password and phone" }).click();
   await heading("Choose a password", desk).waitFor();
@@ -1154,10 +1152,7 @@ step("authenticator and phone: the QR code is read from the screen, and the app'
   await clinic.context.close();
   clinic = await open(browser, base);
   const desk = clinic.page;
-  await desk.goto("/register");
-  await desk.locator("#username").fill(doctor);
-  await desk.locator("#email").fill("ito@clinic.example");
-  await button("Register", desk).click();
+  await register(desk, doctor, "ito@clinic.example");
   await at("/set-up", desk);
   await desk.getByRole("link", { name: "Set up authenticator and phone" }).click();
   await heading("Get an authenticator app", desk).waitFor();

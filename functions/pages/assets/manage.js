@@ -208,29 +208,35 @@ function renameForm(passkey, item) {
 }
 
 async function removePasskey(button, passkey) {
-  const agreed = await ask({
+  await removeMethod(button, {
     question: `Remove "${passkey.name}"?`,
     consequence:
       "It opens your ID no more, and the sessions that were signed in with it end. It stays in your device's or password manager's list until you delete it there too.",
-    agree: "Remove",
-    decline: "Keep it",
+    remove: () => api.passkeyRemove(passkey.id),
+    section: "passkeys-title",
+    removed: "The passkey is removed.",
+    refusals: {
+      not_found: "This passkey was removed before. Reload the page to see how things stand.",
+      would_break_set_up:
+        "This is what you sign in with: without it you could no longer get in. Add another passkey first, then remove this one.",
+    },
   });
-  if (!agreed) {
+}
+
+/** Asks, removes, and says so where the method stood: `section` is the id of its heading. */
+async function removeMethod(button, { question, consequence, remove, section, removed, refusals }) {
+  if (!(await ask({ question, consequence, agree: "Remove", decline: "Keep it" }))) {
     return;
   }
   await press(
     button,
     async () => {
-      await withSession(account, () => api.passkeyRemove(passkey.id));
+      await withSession(account, remove);
       await refresh();
-      byId("passkeys-title").focus();
-      say("The passkey is removed.");
+      byId(section).focus();
+      say(removed);
     },
-    {
-      not_found: "This passkey was removed before. Reload the page to see how things stand.",
-      would_break_set_up:
-        "This is what you sign in with: without it you could no longer get in. Add another passkey first, then remove this one.",
-    },
+    refusals,
   );
 }
 
@@ -277,32 +283,21 @@ byId("set-authenticator").addEventListener("click", () => {
   });
 });
 
-byId("remove-authenticator").addEventListener("click", async () => {
-  const agreed = await ask({
+byId("remove-authenticator").addEventListener("click", () =>
+  removeMethod(byId("remove-authenticator"), {
     question: "Remove the authenticator app?",
     consequence:
       "Its codes open your ID no more, and the other sessions that were signed in with it end. The entry stays in the app until you delete it there too.",
-    agree: "Remove",
-    decline: "Keep it",
-  });
-  if (!agreed) {
-    return;
-  }
-  await press(
-    byId("remove-authenticator"),
-    async () => {
-      await withSession(account, api.authenticatorRemove);
-      await refresh();
-      byId("authenticator-title").focus();
-      say("The authenticator app is removed.");
-    },
-    {
+    remove: api.authenticatorRemove,
+    section: "authenticator-title",
+    removed: "The authenticator app is removed.",
+    refusals: {
       not_found: "The app was removed before. Reload the page to see how things stand.",
       would_break_set_up:
         "You sign in with this app: without it you could no longer get in. Add a passkey or a password first, then remove the app.",
     },
-  );
-});
+  }),
+);
 
 // ---- phones ----
 
@@ -365,29 +360,18 @@ function closeForm(id) {
 }
 
 async function removePhone(button, phone) {
-  const agreed = await ask({
+  await removeMethod(button, {
     question: `Remove the number ending in ${phone.ending}?`,
     consequence: "No code goes to it any more, and the other sessions that were signed in with it end.",
-    agree: "Remove",
-    decline: "Keep it",
-  });
-  if (!agreed) {
-    return;
-  }
-  await press(
-    button,
-    async () => {
-      await withSession(account, () => api.phoneRemove(phone.id));
-      await refresh();
-      byId("phones-title").focus();
-      say(`The number ending in ${phone.ending} is removed.`);
-    },
-    {
+    remove: () => api.phoneRemove(phone.id),
+    section: "phones-title",
+    removed: `The number ending in ${phone.ending} is removed.`,
+    refusals: {
       not_found: "This number was removed before. Reload the page to see how things stand.",
       would_break_set_up:
         "You sign in with this number: without it you could no longer get in. Add another number or a passkey first, then remove this one.",
     },
-  );
+  });
 }
 
 // ---- password ----
