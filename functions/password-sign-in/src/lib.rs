@@ -4,7 +4,7 @@
 //!
 //! Calls: one write that counts the guess and brings the hash; for a right one, one transaction. A guess
 //! that locks writes one line more. Where the account has changed since it was last known by its name, one
-//! read and one transaction more.
+//! read and one transaction more; where the client brought back the `sign_in` from before another proof, one transaction.
 
 use postern_domain::activity::What;
 use postern_domain::admission::Factor;

@@ -2,17 +2,17 @@
 //!
 //! Calls: two reads, one transaction that counts, one lookup of the number, one write, one message, and before a
 //! text one question whether the number wants any; and a write once a minute to say that the session is used.
-//! What was refused or not sent is taken back from the limits by one transaction more.
+//! What was refused or not sent is taken back from the limits by one transaction more. Where too many guesses ended an
+//! enrolment of the same number, one write more begins another.
 
 use std::sync::Arc;
 
-use postern_codes::{Bound, Codes, Destination, Purpose, too_soon};
+use postern_codes::{Bound, Codes, Destination, Purpose, phone_id, too_soon};
 use postern_domain::Timestamp;
 use postern_domain::account::{Channel, LineType, MOST_PHONES};
 use postern_domain::id::PhoneId;
 use postern_domain::policy::Policy;
 use postern_http::{Clock, Problem, Reply, Request, StatusCode};
-use postern_keys::Random;
 use postern_phones::{LineLookup, LineSource, Numbers, Unfit, settle};
 use postern_store::{OpenedKeyring, PendingPhone, Store, resend_at};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,6 @@ pub const CALLS: &[&str] = &[
     "dynamodb:Query Accounts",
     "dynamodb:UpdateItem Accounts",
     "dynamodb:GetItem Attempts",
-    "dynamodb:PutItem Attempts",
     "dynamodb:UpdateItem Attempts",
     "kms:Decrypt KeyringKey",
     "sms-voice:CarrierLookup *",
@@ -42,7 +41,6 @@ pub struct Deps {
     pub numbers: Numbers,
     pub lines: Arc<dyn LineLookup>,
     pub codes: Codes,
-    pub random: Random,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +92,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
     info!(line_type = ?line.line_type, by_lookup, "the line of a phone");
 
     let code = deps.codes.draw()?;
-    let id = same.map_or_else(|| PhoneId::from_bytes(deps.random.fill()), |phone| phone.id.clone());
+    let id =
+        same.map_or_else(|| phone_id(&keyring, &account.id, &number.number, now), |phone| phone.id.clone());
     let bound = Bound {
         purpose: Purpose::Enrolment,
         asked_by: session.id.as_str(),
@@ -111,7 +110,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Reply, Problem> {
         expires_at: Codes::expiry(now),
         id,
     };
-    if let Err(error) = deps.store.keep_pending_phone(&session.id, &pending).await {
+    if let Err(error) = deps.store.keep_pending_phone(&session.id, &pending, now).await {
         // Nothing goes out: another try need not wait.
         deps.store.uncount_send(&sending, now).await?;
         return Err(error.into());

@@ -45,7 +45,6 @@ async fn main() -> Result<(), Error> {
         numbers,
         lines,
         codes,
-        random: Random::system(),
     };
     serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use postern_domain::account::Channel;
 use postern_domain::id::{AccountId, PhoneId};
 use postern_domain::one_time_code::OneTimeCode;
+use postern_domain::phone_number::PhoneNumber;
 use postern_keys::{Keyring, VersionedMac};
 
 /// What a code was asked for.
@@ -50,6 +51,17 @@ impl Bound<'_> {
             code.expose_digits().as_bytes(),
         ]
     }
+}
+
+/// The id of a phone that an account adds: the same whenever it adds that number, so that a newer code to it ends the older one.
+/// Without the key nobody learns the number from it.
+#[must_use]
+pub fn phone_id(keyring: &Keyring, account: &AccountId, number: &PhoneNumber, now: Timestamp) -> PhoneId {
+    let message = [b"phone", account.as_str().as_bytes(), number.as_str().as_bytes()];
+    let mac = keyring.mac(postern_keys::Purpose::PhoneCode, &message, now);
+    let mut id = [0; 16];
+    id.iter_mut().zip(mac.tag).for_each(|(byte, of_mac)| *byte = of_mac);
+    PhoneId::from_bytes(id)
 }
 
 #[cfg(test)]

@@ -7,6 +7,6 @@ mod bound;
 mod email;
 mod send;
 
-pub use bound::{Bound, Purpose};
+pub use bound::{Bound, Purpose, phone_id};
 pub use email::{EmailBound, EmailCodes};
 pub use send::{BEFORE_PROOF, Codes, Destination, Unsent, too_soon};

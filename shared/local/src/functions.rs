@@ -286,7 +286,6 @@ pub fn functions(parts: &Parts) -> HashMap<&'static str, Function> {
                     numbers: parts.numbers.clone(),
                     lines: Arc::clone(&parts.lines),
                     codes: codes.clone(),
-                    random: random.clone(),
                 }
             ),
         ),

@@ -9,7 +9,7 @@ use postern_domain::session::Standing;
 use postern_domain::sign_in::{Outcome, outcome};
 use postern_http::{Problem, Reply, Request, SessionToken};
 use postern_keys::{Keyring, Random};
-use postern_store::{Beginning, Proven, Races, Secret, Store, happened};
+use postern_store::{Beginning, Proven, Races, Secret, Store, Then, happened};
 use postern_tokens::AccessTokens;
 
 use crate::SignIn;
@@ -24,6 +24,13 @@ pub struct SignIns {
     pub random: Random,
 }
 
+/// What became of an answer.
+enum Tried {
+    Answered(Reply),
+    /// It is not the first one of its sign-in, as the state that was brought back says: this was proven before.
+    ProvenBefore(Proof),
+}
+
 /// A right answer. `account` as the store knew it when the guess was counted.
 pub struct Answered<'a> {
     pub sign_in: SignIn,
@@ -34,7 +41,8 @@ pub struct Answered<'a> {
 
 impl SignIns {
     /// Makes `answered` count, and answers: another proof is wanted, or the sign-in ends in a session. One call; two more
-    /// where the account has changed since it was known.
+    /// where the account has changed since it was known; one more where the client brought back the `sign_in` from before
+    /// another proof.
     pub async fn prove(
         &self,
         request: &Request,
@@ -51,9 +59,13 @@ impl SignIns {
         sign_in.proofs.push(Proof::of(&account, factor, now).ok_or_else(Problem::wrong_credentials)?);
         let mut races = Races::default();
         loop {
-            let outcome = self.try_to_prove(request, keyring, &sign_in, &account, secret, now).await;
-            if !races.lost_another(&outcome) {
-                return outcome;
+            let tried = self.try_to_prove(request, keyring, &sign_in, &account, secret, now).await;
+            if !races.lost_another(&tried) {
+                match tried? {
+                    Tried::Answered(reply) => return Ok(reply),
+                    Tried::ProvenBefore(proof) => sign_in.proofs.insert(0, proof),
+                }
+                continue;
             }
             account = self.store.account(&account.id, now).await?.ok_or_else(Problem::wrong_credentials)?;
             // What answered was replaced meanwhile: it has proven nothing.
@@ -71,17 +83,23 @@ impl SignIns {
         account: &Account,
         secret: Secret<'_>,
         now: Timestamp,
-    ) -> Result<Reply, Problem> {
-        let proof = |begins| postern_store::Proof {
+    ) -> Result<Tried, Problem> {
+        let proof = |then| postern_store::Proof {
             account,
             secret,
             sign_in: &sign_in.id,
             expires_at: sign_in.expires_at,
-            begins,
+            then,
         };
         if let Outcome::Next(ways) = outcome(&self.policy, account, &sign_in.proofs, now) {
-            stored(self.store.prove(proof(None)).await?)?;
-            return Ok(reply::next(sign_in, sign_in.seal(keyring, now)?, account, &ways));
+            let keeps = match sign_in.proofs.as_slice() {
+                [first] if !sign_in.is_new => Some(first),
+                _ => None,
+            };
+            let proven = self.store.prove(proof(Then::GoesOn { keeps })).await?;
+            return answered(proven, || {
+                Ok(reply::next(sign_in, sign_in.seal(keyring, now)?, account, &ways))
+            });
         }
         let token = SessionToken::from_bytes(self.random.fill());
         let proofs = sign_in.proofs.iter().filter(|proof| proof.stands(account)).cloned().collect();
@@ -92,14 +110,15 @@ impl SignIns {
         };
         let event = happened(request, &self.random, &account.id, What::SignedIn, now);
         let begins = Beginning { session: &session, event: &event, replaced: request.session_id() };
-        stored(self.store.prove(proof(Some(begins))).await?)?;
-        Ok(reply::ended(&token, access_token, account, &self.policy, now))
+        let proven = self.store.prove(proof(Then::Ends(begins))).await?;
+        answered(proven, || Ok(reply::ended(&token, access_token, account, &self.policy, now)))
     }
 }
 
-fn stored(proven: Proven) -> Result<(), Problem> {
+fn answered(proven: Proven, reply: impl FnOnce() -> Result<Reply, Problem>) -> Result<Tried, Problem> {
     match proven {
-        Proven::Done => Ok(()),
+        Proven::Done => reply().map(Tried::Answered),
+        Proven::Before(proof) => Ok(Tried::ProvenBefore(proof)),
         Proven::SignInOver => Err(Problem::sign_in_expired()),
         Proven::SecretSpent => Err(Problem::wrong_credentials()),
     }

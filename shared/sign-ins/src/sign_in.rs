@@ -47,6 +47,8 @@ pub struct SignIn {
     pub username: Username,
     pub proofs: Vec<Proof>,
     pub expires_at: Timestamp,
+    /// Begun by this very request: no client has a state of it yet, to answer with more than once.
+    pub is_new: bool,
 }
 
 /// As it is sealed. Two sign-ins of names of one length, with nothing proven, are of one length, whoever has the names.
@@ -94,7 +96,7 @@ impl SignIn {
         // Kept to the millisecond, as it comes back.
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let expires_at = now.saturating_add(LIFE).unwrap_or(Timestamp::MAX);
-        Self { id, account, username, proofs: Vec::new(), expires_at }
+        Self { id, account, username, proofs: Vec::new(), expires_at, is_new: true }
     }
 
     /// For the client to bring back.
@@ -142,7 +144,7 @@ impl SignIn {
         let Sealed { id, account, username, proofs, expires_at } =
             serde_json::from_slice(plain.expose()).ok()?;
         let expires_at = Timestamp::from_millisecond(expires_at).ok()?;
-        Some(Self { id, account, username, proofs, expires_at })
+        Some(Self { id, account, username, proofs, expires_at, is_new: false })
     }
 }
 

@@ -85,7 +85,7 @@ impl Store {
         session: &SessionId,
         now: Timestamp,
     ) -> Result<Result<PendingAuthenticator, NoneWaits>, StoreError> {
-        let (item, taken) = match self.count_pending(pending_key(session), Expression::present()).await? {
+        let (item, taken) = match self.count_pending(pending_key(session)).await? {
             Ok(item) => (item, true),
             Err(Some(item)) => (item, false),
             Err(None) => return Ok(Err(NoneWaits::None)),

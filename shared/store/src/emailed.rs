@@ -16,8 +16,8 @@ use crate::Store;
 use crate::change::unchanged;
 use crate::error::StoreError;
 use crate::guessed::{
-    Counted, Guess, Guessed, KNOWN, account_of, before_attribute, code_attribute, forget_nobody_at,
-    guessed_key, guesses_of, is_good, known_or_nobody, never_forgotten, open_at,
+    Counted, Guessed, KNOWN, account_of, before_attribute, code_attribute, forget_nobody_at, guessed_key,
+    is_good, known_or_nobody, never_forgotten, open_at,
 };
 use crate::record::{self, Item, number};
 use crate::sends::{Condition as SendCondition, NotNow, Sending, codes_over, free, moved, outcome};
@@ -166,14 +166,11 @@ impl Store {
         recovery: &SignInId,
         now: Timestamp,
     ) -> Result<Counted<KeptEmails>, StoreError> {
-        let mut item = match self.count_guess(username, Guessed::Email, Some(recovery), now).await? {
-            Ok(item) => item,
-            Err(not) => return Ok(not.into()),
+        let kept = |item: &mut Item| {
+            let code = code_of(item, recovery, now)?;
+            Ok(account_of(item)?.map(|account| KeptEmails { account, code }))
         };
-        let guesses = guesses_of(&item)?;
-        let code = code_of(&mut item, recovery, now)?;
-        let kept = account_of(&mut item)?.map(|account| KeptEmails { account, code });
-        Ok(Counted::Taken(Guess { guesses, kept }))
+        self.count_guess(username, Guessed::Email, Some(recovery), now, kept).await
     }
 
     /// Spends a code: every other session ends, what was locked opens, and the session that may set up anew begins, or

@@ -50,23 +50,17 @@ pub enum Refused {
 }
 
 impl Store {
-    /// Counts a guess at what waits at `key` for its code, where `asked_for` holds and guesses are left, and brings it. Else
-    /// what was found there instead. One call.
-    pub(crate) async fn count_pending(
-        &self,
-        key: Key,
-        asked_for: Expression,
-    ) -> Result<Result<Item, Option<Item>>, StoreError> {
-        let left = Expression::new("guesses < :most", [(":most", number(GUESSES_PER_CODE))]);
-        let taken = asked_for.and(left);
+    /// Counts a guess at what waits at `key` for its code, where guesses are left, and brings it. Else what was found there
+    /// instead. One call.
+    pub(crate) async fn count_pending(&self, key: Key) -> Result<Result<Item, Option<Item>>, StoreError> {
         let counted = self
             .client
             .update_item()
             .table_name(&self.attempts)
             .set_key(Some(key))
             .update_expression("SET guesses = guesses + :one")
-            .condition_expression(taken.text)
-            .set_expression_attribute_values(Some(taken.values))
+            .condition_expression("guesses < :most")
+            .expression_attribute_values(":most", number(GUESSES_PER_CODE))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

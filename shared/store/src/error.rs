@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::CancellationReason;
 use postern_http::Problem;
 use postern_metrics::{Kind, Metric, Service, count, count_aws_error};
@@ -69,6 +70,15 @@ impl StoreError {
             _ => "an unknown kind of error",
         };
         Self::Unavailable { operation, reason: reason.to_owned() }
+    }
+}
+
+/// Whether the condition of a change held, and so the change was made.
+pub fn held(updated: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<bool, StoreError> {
+    let Err(error) = updated else { return Ok(true) };
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+        _ => Err(StoreError::unavailable("UpdateItem", &error)),
     }
 }
 

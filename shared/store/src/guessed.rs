@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
-use crate::error::StoreError;
+use crate::error::{StoreError, held};
 use crate::record::{self, Item, Key, number, string};
 use crate::transaction::{Expression, Transaction};
 
@@ -75,12 +75,6 @@ impl<T> Counted<T> {
             Self::SignInOver => Err(Problem::sign_in_expired()),
         }
     }
-}
-
-/// Why a guess was not counted.
-pub enum NotCounted {
-    Refused(Standing),
-    SignInOver,
 }
 
 /// A guess at an authenticator.
@@ -139,15 +133,6 @@ pub struct CodeRecord {
     pub channel: Channel,
     /// Milliseconds since 1970.
     pub expires_at: i64,
-}
-
-impl<T> From<NotCounted> for Counted<T> {
-    fn from(not: NotCounted) -> Self {
-        match not {
-            NotCounted::Refused(standing) => Self::Refused(standing),
-            NotCounted::SignInOver => Self::SignInOver,
-        }
-    }
 }
 
 /// The part of these records that counts.
@@ -402,15 +387,12 @@ impl Store {
         username: &Username,
         now: Timestamp,
     ) -> Result<Counted<KeptPassword>, StoreError> {
-        let mut item = match self.count_guess(username, Guessed::Password, None, now).await? {
-            Ok(item) => item,
-            Err(not) => return Ok(not.into()),
+        let kept = |item: &mut Item| {
+            let hash = item.remove(HASH).and_then(|hash| hash.as_s().ok().cloned());
+            let kept = hash.zip(account_of(item)?);
+            Ok(kept.map(|(hash, account)| KeptPassword { hash: hash.into(), account }))
         };
-        let guesses = guesses_of(&item)?;
-        let hash = item.remove(HASH).and_then(|hash| hash.as_s().ok().cloned());
-        let kept = hash.zip(account_of(&mut item)?);
-        let kept = kept.map(|(hash, account)| KeptPassword { hash: hash.into(), account });
-        Ok(Counted::Taken(Guess { guesses, kept }))
+        self.count_guess(username, Guessed::Password, None, now, kept).await
     }
 
     /// Counts a guess at the code that `sign_in` asked for, and brings it. One call, whoever has the name.
@@ -420,14 +402,11 @@ impl Store {
         sign_in: &SignInId,
         now: Timestamp,
     ) -> Result<Counted<KeptPhones>, StoreError> {
-        let mut item = match self.count_guess(username, Guessed::Phone, Some(sign_in), now).await? {
-            Ok(item) => item,
-            Err(not) => return Ok(not.into()),
+        let kept = |item: &mut Item| {
+            let code = code_of(item, sign_in, now)?;
+            Ok(account_of(item)?.map(|account| KeptPhones { account, code }))
         };
-        let guesses = guesses_of(&item)?;
-        let code = code_of(&mut item, sign_in, now)?;
-        let kept = account_of(&mut item)?.map(|account| KeptPhones { account, code });
-        Ok(Counted::Taken(Guess { guesses, kept }))
+        self.count_guess(username, Guessed::Phone, Some(sign_in), now, kept).await
     }
 
     /// Counts a guess at the code of an authenticator app, and brings what it is judged by. One call, whoever has the name.
@@ -437,30 +416,28 @@ impl Store {
         sign_in: &SignInId,
         now: Timestamp,
     ) -> Result<Counted<KeptAuthenticator>, StoreError> {
-        let mut item = match self.count_guess(username, Guessed::Authenticator, Some(sign_in), now).await? {
-            Ok(item) => item,
-            Err(not) => return Ok(not.into()),
+        let kept = |item: &mut Item| {
+            const WHAT: &str = "AUTHENTICATOR";
+            let account = account_of(item)?;
+            let Some(sealed) = item.remove(SEALED) else { return Ok(None) };
+            let AttributeValue::B(sealed) = sealed else { return Err(StoreError::Corrupt(WHAT)) };
+            let last_step = natural(item.get(LAST_STEP)).ok_or(StoreError::Corrupt(WHAT))?;
+            let account = account.ok_or(StoreError::Corrupt(WHAT))?;
+            let (sealed, last_step) = (sealed.into_inner(), TimeStep::new(last_step));
+            Ok(Some(KeptAuthenticator { sealed, last_step, account }))
         };
-        let guesses = guesses_of(&item)?;
-        let account = account_of(&mut item)?;
-        let Some(sealed) = item.remove(SEALED) else {
-            return Ok(Counted::Taken(Guess { guesses, kept: None }));
-        };
-        let AttributeValue::B(sealed) = sealed else { return Err(StoreError::Corrupt("AUTHENTICATOR")) };
-        let last_step = natural(item.get(LAST_STEP)).ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
-        let account = account.ok_or(StoreError::Corrupt("AUTHENTICATOR"))?;
-        let kept =
-            KeptAuthenticator { sealed: sealed.into_inner(), last_step: TimeStep::new(last_step), account };
-        Ok(Counted::Taken(Guess { guesses, kept: Some(kept) }))
+        self.count_guess(username, Guessed::Authenticator, Some(sign_in), now, kept).await
     }
 
-    pub(crate) async fn count_guess(
+    /// Counts a guess, and brings what `kept` makes of the record that it is counted in.
+    pub(crate) async fn count_guess<K>(
         &self,
         username: &Username,
         which: Guessed,
         sign_in: Option<&SignInId>,
         now: Timestamp,
-    ) -> Result<Result<Item, NotCounted>, StoreError> {
+        kept: impl FnOnce(&mut Item) -> Result<Option<K>, StoreError>,
+    ) -> Result<Counted<K>, StoreError> {
         let mut open = open_at(now);
         if let Some(sign_in) = sign_in {
             open = unused(which, sign_in).and(open);
@@ -483,14 +460,17 @@ impl Store {
             .send()
             .await;
         match counted {
-            Ok(counted) => Ok(Ok(counted.attributes.unwrap_or_default())),
+            Ok(counted) => {
+                let mut item = counted.attributes.unwrap_or_default();
+                Ok(Counted::Taken(Guess { guesses: guesses_of(&item)?, kept: kept(&mut item)? }))
+            }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let item = failed.item.as_ref().ok_or(StoreError::Conflict)?;
                     if sign_in.is_some_and(|sign_in| is_used(which, sign_in, item)) {
-                        return Ok(Err(NotCounted::SignInOver));
+                        return Ok(Counted::SignInOver);
                     }
-                    Ok(Err(NotCounted::Refused(refusal(guesses_of(item)?, now))))
+                    Ok(Counted::Refused(refusal(guesses_of(item)?, now)))
                 }
                 _ => Err(StoreError::unavailable("UpdateItem", &error)),
             },
@@ -522,7 +502,7 @@ impl Store {
 
     /// Whether the password of `username` was guessed at so often that it has to be set anew. One call.
     pub async fn password_is_disabled(&self, username: &Username) -> Result<bool, StoreError> {
-        let held = self
+        let disabled = self
             .client
             .update_item()
             .table_name(&self.accounts)
@@ -532,13 +512,7 @@ impl Store {
             .expression_attribute_values(":disabled", number(DISABLED_AT))
             .send()
             .await;
-        match held {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::unavailable("UpdateItem", &error)),
-            },
-        }
+        held(disabled)
     }
 
     /// The password was right, and nothing more comes of it: its count starts anew. One call.
@@ -555,10 +529,7 @@ impl Store {
             .expression_attribute_values(":none", number(0))
             .send()
             .await;
-        reset.map(|_| ()).map_err(|error| match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => StoreError::Conflict,
-            _ => StoreError::unavailable("UpdateItem", &error),
-        })
+        if held(reset)? { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
     /// What a lock writes where nobody is to be told of it: as much as the account's activity would be, so

@@ -50,7 +50,7 @@ pub use redeeming::{CodeCounted, CodeGuess, EmailDigest, Held, HeldCode, Named, 
 pub use registration::{Registered, Registration};
 pub use sends::{DeploymentLimits, NotNow, PhonesOf, Sending, SignInCode, resend_at};
 pub use sessions::Caller;
-pub use sign_in::{Beginning, PasskeySignIn, Proof, Proven, Recovery, Secret};
+pub use sign_in::{Beginning, PasskeySignIn, Proof, Proven, Recovery, Secret, Then};
 pub use survey::{Survey, Surveyed};
 
 use aws_sdk_dynamodb::Client;

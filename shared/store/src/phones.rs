@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use postern_domain::account::{Account, Channel, LineType, Phone};
 use postern_domain::activity::Event;
 use postern_domain::id::{PhoneId, SessionId};
+use postern_domain::one_time_code::GUESSES_PER_CODE;
 use postern_domain::phone_number::PhoneNumber;
 use postern_domain::session::Session;
 use postern_keys::VersionedMac;
@@ -12,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::change::{self, Change};
-use crate::error::StoreError;
+use crate::error::{StoreError, held};
 use crate::guessed::{Guessed, KNOWN, forget_nobody_at, guessed_key, last_phone, never_forgotten};
 use crate::record::{self, Key, number, single_key, string};
 use crate::transaction::{Expression, Transaction};
 
-/// A phone that waits for its code, beside the session that asked for it: one at a time.
+/// A phone that waits for its code, beside the session that asked for it.
 #[derive(Debug, Clone)]
 pub struct PendingPhone {
     pub id: PhoneId,
@@ -31,7 +32,6 @@ pub struct PendingPhone {
 
 #[derive(Serialize, Deserialize)]
 struct PendingRecord {
-    phone: PhoneId,
     number: PhoneNumber,
     country: String,
     line_type: LineType,
@@ -73,14 +73,33 @@ pub struct PhoneRemoval<'a> {
 }
 
 impl Store {
-    /// Keeps what waits for a code, in place of what waited before. One call.
+    /// Keeps what waits for a code. An older code to the same phone ends with it, and what was guessed at that one stays
+    /// counted; but where that was too often, or is too long ago, this is another enrolment. One call, for that one two.
     pub async fn keep_pending_phone(
         &self,
         session: &SessionId,
         pending: &PendingPhone,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
+        let goes_on = Expression::new(
+            "attribute_not_exists(pk) OR (guesses < :most AND delete_at > :now)",
+            [(":most", number(GUESSES_PER_CODE)), (":now", number(record::delete_at(now)))],
+        );
+        if !self.wait_for(session, pending, "if_not_exists(guesses, :none)", Some(goes_on)).await? {
+            self.wait_for(session, pending, ":none", None).await?;
+        }
+        Ok(())
+    }
+
+    /// `false`: `condition` does not hold.
+    async fn wait_for(
+        &self,
+        session: &SessionId,
+        pending: &PendingPhone,
+        guesses: &str,
+        condition: Option<Expression>,
+    ) -> Result<bool, StoreError> {
         let record = PendingRecord {
-            phone: pending.id.clone(),
             number: pending.number.clone(),
             country: pending.country.clone(),
             line_type: pending.line_type,
@@ -91,10 +110,29 @@ impl Store {
             guesses: 0,
             delete_at: record::delete_at(pending.expires_at),
         };
-        self.put(&self.attempts, record::item(pending_key(session), &record)?).await
+        let mut item = record::item(Key::new(), &record)?;
+        item.remove("guesses");
+        // Some of the names are words of `DynamoDB`'s own.
+        let names = item.keys().map(|name| (format!("#{name}"), name.clone())).collect();
+        let set: Vec<_> = item.keys().map(|name| format!("#{name} = :{name}")).collect();
+        let values = item.into_iter().map(|(name, value)| (format!(":{name}"), value));
+        let (condition, of_condition) = condition.map(|Expression { text, values }| (text, values)).unzip();
+        let kept = self
+            .client
+            .update_item()
+            .table_name(&self.attempts)
+            .set_key(Some(pending_key(session, &pending.id)))
+            .update_expression(format!("SET guesses = {guesses}, {}", set.join(", ")))
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values.chain(of_condition.unwrap_or_default()).collect()))
+            .expression_attribute_values(":none", number(0))
+            .send()
+            .await;
+        held(kept)
     }
 
-    /// Counts a guess at the code of the phone that `session` waits for, and brings it. One call.
+    /// Counts a guess at the code of a phone that `session` waits for, and brings it. One call.
     pub async fn guess_pending_phone(
         &self,
         session: &SessionId,
@@ -102,14 +140,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Result<PendingPhone, NotPending>, StoreError> {
         const WHAT: &str = "PHONE-ENROLMENT";
-        let asked_for = Expression::new("phone = :id", [(":id", string(id.as_str()))]);
-        let item = match self.count_pending(pending_key(session), asked_for).await? {
+        let item = match self.count_pending(pending_key(session, id)).await? {
             Ok(item) => item,
-            Err(found) => {
-                let found = found.as_ref().and_then(|item| item.get("phone")?.as_s().ok());
-                let same = found.is_some_and(|phone| phone == id.as_str());
-                return Ok(Err(if same { NotPending::OutOfGuesses } else { NotPending::Unknown }));
-            }
+            Err(Some(_)) => return Ok(Err(NotPending::OutOfGuesses)),
+            Err(None) => return Ok(Err(NotPending::Unknown)),
         };
         let record: PendingRecord = record::read(item, WHAT)?;
         if record.expires_at <= now {
@@ -117,7 +151,7 @@ impl Store {
         }
         let tag = record.tag.try_into().map_err(|_| StoreError::Corrupt(WHAT))?;
         Ok(Ok(PendingPhone {
-            id: record.phone,
+            id: id.clone(),
             number: record.number,
             country: record.country,
             line_type: record.line_type,
@@ -135,7 +169,8 @@ impl Store {
         let mut writes = Transaction::new();
         let tag = AttributeValue::B(new.pending.mac.tag.to_vec().into());
         let same = Expression::new("tag = :tag", [(":tag", tag)]);
-        writes.delete_if(change::Condition::Spent, &self.attempts, pending_key(&new.proven.id), same)?;
+        let key = pending_key(&new.proven.id, &phone.id);
+        writes.delete_if(change::Condition::Spent, &self.attempts, key, same)?;
         writes.put(&self.accounts, record::phone_item(&account.id, phone)?)?;
         // Enrolled anew: whatever was counted before, be it that phones were disabled, is over.
         let last = last_phone(phone);
@@ -193,6 +228,6 @@ impl Store {
     }
 }
 
-fn pending_key(session: &SessionId) -> Key {
-    single_key(format!("PHONE-ENROLMENT#{session}"))
+fn pending_key(session: &SessionId, phone: &PhoneId) -> Key {
+    single_key(format!("PHONE-ENROLMENT#{session}#{phone}"))
 }

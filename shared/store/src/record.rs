@@ -179,6 +179,14 @@ pub struct SpentRecord {
     pub delete_at: i64,
 }
 
+/// `PROVEN#…`: the first proof of a sign-in whose state the client had before it.
+#[derive(Serialize, Deserialize)]
+pub struct ProvenRecord {
+    pub account: AccountId,
+    pub proof: Proof,
+    pub delete_at: i64,
+}
+
 /// `IDEMPOTENCY#…`: what a request's key stands for.
 #[derive(Serialize, Deserialize)]
 pub struct IdempotencyRecord {

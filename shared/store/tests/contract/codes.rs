@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use postern_domain::account::{Account, Channel, LineType, Phone};
+use postern_domain::admission::{Factor, Proof};
 use postern_domain::guess::FREE_GUESSES;
 use postern_domain::name::Username;
 use postern_domain::one_time_code::{GUESSES_PER_CODE, SENT_CODE_LIVES};
@@ -10,8 +11,8 @@ use postern_store::{Counted, NotNow, Proven, Secret, SentCode, Store, StoreError
 
 use crate::racing::{all_but_one, at_once, count};
 use crate::tables::{
-    ATTEMPTS, Item, NOW, Tables, add_phone, guess_code, number, passkey, phone, prove, remove_phone, send,
-    sending, sent, sign_in_by_passkey, sign_in_id,
+    ATTEMPTS, Item, NOW, Tables, add_phone, guess_code, number, passkey, phone, prove, prove_first,
+    remove_phone, send, sending, sent, sign_in_by_passkey, sign_in_id,
 };
 
 const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
@@ -317,6 +318,57 @@ mod using {
         .await;
         assert!(all_but_one(&outcomes, |outcome| *outcome == Proven::SecretSpent));
         assert_eq!(count(&outcomes, |outcome| *outcome == Proven::Done), 1);
+    }
+
+    /// Each name of a sign-in is the same one: a first proof is kept, and the next one meets it.
+    #[tokio::test]
+    async fn a_first_proof_is_met_by_the_next_one() {
+        let tables = Tables::new().await;
+        let (account, _) = tables.with_everything(1).await;
+        let (store, password) = (&tables.store, Secret::Password { rehashed: None });
+        let code = send_code(store, &account, 1, 1, NOW).await;
+        let by_phone = Factor::Phone { id: code.phone.clone(), channel: code.channel };
+        let proof = Proof::of(&account, by_phone.clone(), NOW).unwrap();
+        let first = prove_first(store, &account, Secret::PhoneCode(&code), &sign_in_id(1), by_phone).await;
+        assert_eq!(first.unwrap(), Proven::Done);
+
+        let before = tables.contents().await;
+        let next = prove_first(store, &account, password, &sign_in_id(1), Factor::Password).await;
+        assert_eq!(next.unwrap(), Proven::Before(proof));
+        assert_eq!(tables.contents().await, before, "nothing counts until it is decided with both");
+        assert_eq!(prove(store, &account, password, &sign_in_id(1), Some(5000)).await.unwrap(), Proven::Done);
+        let again = prove_first(store, &account, password, &sign_in_id(1), Factor::Password).await;
+        assert_eq!(again.unwrap(), Proven::SignInOver);
+
+        // Another sign-in has proven nothing; nor has this one, of another account that takes the name after it.
+        let other = prove_first(store, &account, password, &sign_in_id(2), Factor::Password).await;
+        assert_eq!(other.unwrap(), Proven::Done);
+        let key = AttributeValue::S(format!("PROVEN#{}", sign_in_id(2)));
+        let theirs = AttributeValue::S("acc_of_another".to_owned());
+        let update = tables.client.update_item().table_name(ATTEMPTS).key("pk", key);
+        let update =
+            update.update_expression("SET account = :theirs").expression_attribute_values(":theirs", theirs);
+        update.send().await.unwrap();
+        let other = prove_first(store, &account, password, &sign_in_id(2), Factor::Password).await;
+        assert_eq!(other.unwrap(), Proven::Done);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_first_proofs_at_once_one_is_first() {
+        let tables = Tables::new().await;
+        let (account, _) = tables.with_everything(1).await;
+        let outcomes = at_once(|_| {
+            let (store, account) = (tables.store.clone(), account.clone());
+            let password = Secret::Password { rehashed: None };
+            async move {
+                let (sign_in, factor) = (sign_in_id(1), Factor::Password);
+                prove_first(&store, &account, password, &sign_in, factor).await.unwrap()
+            }
+        })
+        .await;
+        assert_eq!(count(&outcomes, |outcome| *outcome == Proven::Done), 1);
+        assert!(all_but_one(&outcomes, |outcome| matches!(outcome, Proven::Before(_))));
+        assert_eq!(tables.beginning("PROVEN#").await.len(), 1);
     }
 
     /// Both proofs at once, many times over: one session.

@@ -245,7 +245,7 @@ async fn a_record_that_counts_and_cannot_be_read_is_an_error() {
         guess_app(store, username, &sign_in_id(1), NOW).await;
     }
     store.keep_pending_authenticator(&session.id, &pending_authenticator(2)).await.unwrap();
-    store.keep_pending_phone(&session.id, &pending(&phone(2))).await.unwrap();
+    store.keep_pending_phone(&session.id, &pending(&phone(2)), NOW).await.unwrap();
     store.claim_call("call", "claimant", NOW).await.unwrap();
     let mut noticed = BTreeSet::new();
     let before = tables.contents().await;

@@ -1,4 +1,4 @@
-//! Phones: one waits for its code at a time, is added once, and leaves nothing behind when it goes.
+//! Phones: each waits for its own code, is added once, and leaves nothing behind when it goes.
 
 use jiff::SignedDuration;
 use postern_domain::account::{Account, Channel, LineType, Phone};
@@ -33,7 +33,7 @@ mod waiting {
         let landline = Phone { line_type: LineType::Landline, country: "PR".to_owned(), ..phone(1) };
         let mac = VersionedMac { version: u32::MAX, tag: [255; 32] };
         let waits = PendingPhone { channel: Channel::Call, mac, ..pending(&landline) };
-        tables.store.keep_pending_phone(&session(1).id, &waits).await.unwrap();
+        tables.store.keep_pending_phone(&session(1).id, &waits, NOW).await.unwrap();
         let read = guess(&tables, &session(1), &landline).await.unwrap();
         assert_eq!((read.id, read.number, read.country), (waits.id, waits.number, waits.country));
         assert_eq!((read.line_type, read.channel), (LineType::Landline, Channel::Call));
@@ -46,22 +46,58 @@ mod waiting {
     }
 
     #[tokio::test]
-    async fn another_takes_its_place() {
+    async fn each_waits_beside_the_other_and_by_its_session() {
         let tables = Tables::new().await;
         assert_eq!(refused(&guess(&tables, &session(1), &phone(1)).await), Some(NotPending::Unknown));
         for number in [1, 2] {
-            tables.store.keep_pending_phone(&session(1).id, &pending(&phone(number))).await.unwrap();
+            tables.store.keep_pending_phone(&session(1).id, &pending(&phone(number)), NOW).await.unwrap();
         }
-        assert_eq!(refused(&guess(&tables, &session(1), &phone(1)).await), Some(NotPending::Unknown));
-        assert!(guess(&tables, &session(1), &phone(2)).await.is_ok());
-        // It waits beside the session that asked for it, and beside no other of the account.
-        assert_eq!(refused(&guess(&tables, &session(2), &phone(2)).await), Some(NotPending::Unknown));
+        for number in [1, 2] {
+            let read = guess(&tables, &session(1), &phone(number)).await.unwrap();
+            assert_eq!((read.id, read.mac.tag), (phone(number).id, pending(&phone(number)).mac.tag));
+            assert_eq!(
+                refused(&guess(&tables, &session(2), &phone(number)).await),
+                Some(NotPending::Unknown)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_newer_code_ends_the_older_one_and_keeps_its_count() {
+        let tables = Tables::new().await;
+        let (store, of) = (&tables.store, session(1));
+        let code = |tag: u8, after: SignedDuration| PendingPhone {
+            mac: VersionedMac { version: 1, tag: [tag; 32] },
+            expires_at: NOW + after + SENT_CODE_LIVES,
+            ..pending(&phone(1))
+        };
+        store.keep_pending_phone(&of.id, &code(1, SignedDuration::ZERO), NOW).await.unwrap();
+        for _ in 1..GUESSES_PER_CODE {
+            assert_eq!(guess(&tables, &of, &phone(1)).await.unwrap().mac.tag, [1; 32]);
+        }
+        let later = SignedDuration::from_secs(30);
+        store.keep_pending_phone(&of.id, &code(2, later), NOW + later).await.unwrap();
+        assert_eq!(guess(&tables, &of, &phone(1)).await.unwrap().mac.tag, [2; 32]);
+        assert_eq!(refused(&guess(&tables, &of, &phone(1)).await), Some(NotPending::OutOfGuesses));
+
+        // It was over: another enrolment begins, with guesses of its own.
+        store.keep_pending_phone(&of.id, &code(3, later), NOW + later).await.unwrap();
+        for _ in 1..GUESSES_PER_CODE {
+            assert_eq!(guess(&tables, &of, &phone(1)).await.unwrap().mac.tag, [3; 32]);
+        }
+        // So it is where the time of the older one is over.
+        let much_later = SENT_CODE_LIVES + later + SignedDuration::from_secs(1);
+        store.keep_pending_phone(&of.id, &code(4, much_later), NOW + much_later).await.unwrap();
+        for _ in 0..GUESSES_PER_CODE {
+            assert_eq!(guess(&tables, &of, &phone(1)).await.unwrap().mac.tag, [4; 32]);
+        }
+        assert_eq!(tables.beginning("PHONE-ENROLMENT#").await.len(), 1);
     }
 
     #[tokio::test]
     async fn its_time_ends_to_the_millisecond() {
         let tables = Tables::new().await;
-        tables.store.keep_pending_phone(&session(1).id, &pending(&phone(1))).await.unwrap();
+        tables.store.keep_pending_phone(&session(1).id, &pending(&phone(1)), NOW).await.unwrap();
         let at =
             async |now| tables.store.guess_pending_phone(&session(1).id, &phone(1).id, now).await.unwrap();
         let over = NOW + SENT_CODE_LIVES;
@@ -72,7 +108,7 @@ mod waiting {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn five_of_many_guesses_are_taken() {
         let tables = Tables::new().await;
-        tables.store.keep_pending_phone(&session(1).id, &pending(&phone(1))).await.unwrap();
+        tables.store.keep_pending_phone(&session(1).id, &pending(&phone(1)), NOW).await.unwrap();
         let outcomes = at_once(|_| {
             let store = tables.store.clone();
             async move { store.guess_pending_phone(&session(1).id, &phone(1).id, NOW).await.unwrap() }
@@ -112,7 +148,7 @@ mod adding {
         let tables = Tables::new().await;
         let (account, session) = tables.registered(1).await;
         let waits = pending(&phone(1));
-        tables.store.keep_pending_phone(&session.id, &waits).await.unwrap();
+        tables.store.keep_pending_phone(&session.id, &waits, NOW).await.unwrap();
         let before = tables.contents().await;
         let enrol = async |account: &Account, session: &Session, of: u32| {
             let outcome = enrol_phone(&tables.store, account, session, &phone(of)).await;
@@ -145,7 +181,7 @@ mod adding {
     async fn one_code_many_times() {
         let tables = Tables::new().await;
         let (account, session) = tables.registered(1).await;
-        tables.store.keep_pending_phone(&session.id, &pending(&phone(1))).await.unwrap();
+        tables.store.keep_pending_phone(&session.id, &pending(&phone(1)), NOW).await.unwrap();
         let outcomes = at_once(|_| {
             let (store, account, session) = (tables.store.clone(), account.clone(), session.clone());
             async move { enrol_phone(&store, &account, &session, &phone(1)).await.unwrap() }
@@ -177,19 +213,21 @@ mod adding {
         assert_eq!(kept.account, after);
     }
 
-    /// Against another that takes its place: a phone is added by its own code or not at all.
+    /// Against newer codes to it: a phone is added by the code that was judged, or not at all.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn against_another_that_takes_its_place() {
+    async fn against_newer_codes() {
         let tables = Tables::new().await;
         let (account, session) = tables.registered(1).await;
-        tables.store.keep_pending_phone(&session.id, &pending(&phone(1))).await.unwrap();
+        tables.store.keep_pending_phone(&session.id, &pending(&phone(1)), NOW).await.unwrap();
         let outcomes = at_once(|racer| {
             let (store, account, session) = (tables.store.clone(), account.clone(), session.clone());
             async move {
                 if racer % 2 == 0 {
                     matches!(enrol_phone(&store, &account, &session, &phone(1)).await, Ok(true))
                 } else {
-                    store.keep_pending_phone(&session.id, &pending(&phone(racer + 2))).await.unwrap();
+                    let mac = VersionedMac { version: 9, tag: [9; 32] };
+                    let newer = PendingPhone { mac, ..pending(&phone(1)) };
+                    store.keep_pending_phone(&session.id, &newer, NOW).await.unwrap();
                     false
                 }
             }
@@ -199,7 +237,7 @@ mod adding {
         assert!(added <= 1);
         assert_eq!(tables.account(&account.id).await.methods.phones.len(), added);
         let [waits] = &*tables.beginning("PHONE-ENROLMENT#").await else { panic!("not one") };
-        assert_ne!(waits["phone"].as_s().unwrap(), phone(1).id.as_str());
+        assert_eq!(waits["tag"].as_b().unwrap().as_ref(), [9; 32]);
     }
 }
 
@@ -272,7 +310,7 @@ mod removing {
     async fn against_adding_and_a_new_password() {
         let tables = Tables::new().await;
         let (account, session) = tables.with_phone(1).await;
-        tables.store.keep_pending_phone(&session.id, &pending(&phone(2))).await.unwrap();
+        tables.store.keep_pending_phone(&session.id, &pending(&phone(2)), NOW).await.unwrap();
         let outcomes = at_once(|racer| {
             let (store, account, session) = (tables.store.clone(), account.clone(), session.clone());
             async move {

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use postern_domain::account::{Channel, LineType};
 use postern_domain::activity::What;
+use postern_domain::admission::Factor;
 use postern_domain::id::EventId;
 use postern_domain::session::Origin;
 use postern_keys::{SealingKeyRecord, TokenKeyRecord, VersionedMac};
@@ -25,8 +26,8 @@ use serde_json::{Map, Value, json};
 
 use crate::tables::{
     Item, NOW, Tables, account, add_phone, bytes, event, event_of, guess_app, guess_code, guess_password,
-    pending, pending_authenticator, phone, prove, remove_phone, sealed, send, sending, sent, session,
-    set_password, sign_in_by_passkey, sign_in_id, step_after,
+    pending, pending_authenticator, phone, prove, prove_first, remove_phone, sealed, send, sending, sent,
+    session, set_password, sign_in_by_passkey, sign_in_id, step_after,
 };
 
 /// The release that this one follows.
@@ -48,6 +49,10 @@ async fn everything() -> Tables {
     let widely =
         |username, number| Sending { limits, name: Some(bytes(number)), ..sending(username, number) };
 
+    // A sign-in has proven one thing.
+    let password = Secret::Password { rehashed: None };
+    prove_first(store, &first, password, &sign_in_id(30), Factor::Password).await.unwrap();
+
     // A code is under way, guesses are counted, and enrolments wait.
     let code = sent(1, &phone(1), NOW);
     send(store, Some(&first), &widely(&first.username, 1), &sign_in_id(1), &code, NOW)
@@ -58,7 +63,7 @@ async fn everything() -> Tables {
     guess_password(store, &first.username, NOW).await;
     guess_app(store, &first.username, &sign_in_id(1), NOW).await;
     store.keep_pending_authenticator(&session_of_first.id, &pending_authenticator(2)).await.unwrap();
-    store.keep_pending_phone(&session_of_first.id, &pending(&phone(2))).await.unwrap();
+    store.keep_pending_phone(&session_of_first.id, &pending(&phone(2)), NOW).await.unwrap();
     store.count_enrolment(&first.id, &widely(&first.username, 7), NOW + LATER).await.unwrap().unwrap();
     assert!(sign_in_by_passkey(store, &first, 1, 40).await.unwrap());
     for named in [Named::Username(first.username.clone()), Named::Email(EmailDigest::of(&first.email))] {
@@ -175,6 +180,10 @@ async fn read(tables: &Tables) -> Vec<Result<String, StoreError>> {
         ask!(store.guess_authenticator(&username, &sign_in_id(number), NOW));
         ask!(store.guess_phone_code(&username, &sign_in_id(number), NOW));
         ask!(store.guess_emailed_code(&username, &sign_in_id(number + 100), NOW));
+    }
+    if let Ok(Some(first)) = store.account(&account(1).id, NOW).await {
+        let password = Secret::Password { rehashed: None };
+        ask!(prove_first(store, &first, password, &sign_in_id(30), Factor::Password));
     }
     ask!(store.guess_pending_phone(&session(1).id, &phone(2).id, NOW));
     ask!(store.guess_pending_authenticator(&session(1).id, NOW));

@@ -22,7 +22,7 @@ use postern_store::{
     KeptPassword, KeptPhones, KeyRecords, NotNow, PasskeyEnrolment, PasskeySignIn, PasswordChange,
     PendingAuthenticator, PendingPhone, PhoneEnrolment, PhoneRemoval, Proof as Answer, Proven, RecoveryCodes,
     Registered, Registration, SealedCode, Secret, Sending, SentCode, SignInCode, Store, StoreError,
-    StoredCode,
+    StoredCode, Then,
 };
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -354,7 +354,7 @@ pub async fn add_phone(
     session: &Session,
     phone: &Phone,
 ) -> Result<bool, StoreError> {
-    store.keep_pending_phone(&session.id, &pending(phone)).await.unwrap();
+    store.keep_pending_phone(&session.id, &pending(phone), NOW).await.unwrap();
     enrol_phone(store, account, session, phone).await
 }
 
@@ -516,7 +516,21 @@ pub async fn prove(
         (session, event_of(account, event(number, What::SignedIn)))
     });
     let begins = begun.as_ref().map(|(session, event)| Beginning { session, event, replaced: None });
-    store.prove(Answer { account, secret, sign_in, expires_at: NOW + SENT_CODE_LIVES, begins }).await
+    let then = begins.map_or(Then::GoesOn { keeps: None }, Then::Ends);
+    store.prove(Answer { account, secret, sign_in, expires_at: NOW + SENT_CODE_LIVES, then }).await
+}
+
+/// Makes `secret` count as the first proof of a sign-in whose state the client had before.
+pub async fn prove_first(
+    store: &Store,
+    account: &Account,
+    secret: Secret<'_>,
+    sign_in: &SignInId,
+    factor: Factor,
+) -> Result<Proven, StoreError> {
+    let first = Proof::of(account, factor, NOW).unwrap();
+    let then = Then::GoesOn { keeps: Some(&first) };
+    store.prove(Answer { account, secret, sign_in, expires_at: NOW + SENT_CODE_LIVES, then }).await
 }
 
 /// Signs in by `passkey(of)`, which lifts the locks.

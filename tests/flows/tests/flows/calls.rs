@@ -210,9 +210,9 @@ async fn changes_of_password_and_phones() {
             "CheckIfPhoneNumberIsOptedOut",
             "GetItem",
             "Publish",
-            "PutItem",
             "Query",
-            "TransactWriteItems"
+            "TransactWriteItems",
+            "UpdateItem"
         ]
     );
     let code = run.code_to(&number).await;

@@ -391,6 +391,45 @@ async fn five_wrong_codes_end_an_enrolment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_phones_wait_each_for_its_own_code() {
+    let run = Run::frozen().await;
+    let mut person = with_password(&run).await;
+    let mut waiting = Vec::new();
+    for number in [mobile(58), mobile(59)] {
+        let pending = person.begin_phone(&number, "text").await.expect(202).json();
+        waiting.push((pending["id"].clone(), run.code_to(&number).await));
+    }
+    let [(first, code_of_first), (second, code_of_second)] = waiting.try_into().unwrap();
+    person.confirm_phone(&first, &code_of_second).await.problem(401, "wrong_credentials");
+    person.confirm_phone(&second, &code_of_first).await.problem(401, "wrong_credentials");
+    person.confirm_phone(&first, &code_of_first).await.expect(200);
+    let account = person.confirm_phone(&second, &code_of_second).await.expect(200).json();
+    assert_eq!(phones(&account), [first.as_str().unwrap(), second.as_str().unwrap()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_code_of_an_enrolment_ends_the_older_one_and_not_its_count() {
+    let run = Run::frozen().await;
+    let mut person = with_password(&run).await;
+    let number = mobile(47);
+    let pending = person.begin_phone(&number, "text").await.expect(202).json();
+    let older = run.code_to(&number).await;
+    for _ in 0..3 {
+        person.confirm_phone(&pending["id"], &another_code(&older)).await.problem(401, "wrong_credentials");
+    }
+    run.wait(30).await;
+    // By another spelling and the other channel, too.
+    let spelling = format!("1 {}", &number[2..]);
+    let again = person.begin_phone(&spelling, "call").await.expect(202).json();
+    assert_eq!(again["id"], pending["id"]);
+    let newer = run.code_to(&number).await;
+    for code in [&older, &another_code(&newer)] {
+        person.confirm_phone(&pending["id"], code).await.problem(401, "wrong_credentials");
+    }
+    person.confirm_phone(&pending["id"], &newer).await.problem(429, "too_many_requests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_guesses_at_an_enrolment_at_once_five_are_looked_at() {
     let run = Run::start().await;
     let mut person = with_password(&run).await;
@@ -552,6 +591,77 @@ async fn a_landline_gets_calls_and_no_texts() {
     run.wait(30).await;
     stranger.send_code_in(&next["sign_in"], "call").await.expect(202);
     assert_eq!(run.messages_to(&number).await.len(), before + 1);
+}
+
+/// What was proven stays with the sign-in, also for a client that goes on with the `sign_in` from before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_is_the_same_by_each_of_its_names() {
+    let run = Run::unlimited().await;
+    let mut person = with_phone(&run, &mobile(55)).await;
+    person.add_app().await;
+    for second in ["password", "authenticator"] {
+        for phone_first in [true, false] {
+            run.wait(30).await;
+            let mut person = person.signed_out();
+            let first = person.send_code("text").await.expect(202).json()["sign_in"].clone();
+            let code = run.code_to(&person.number).await;
+            let other = match second {
+                "password" => json!({ "sign_in": first, "password": PASSWORD }),
+                _ => json!({ "sign_in": first, "code": person.app_code().await }),
+            };
+            let other = (format!("/v1/sign-in/{second}"), other);
+            let phone = ("/v1/sign-in/phone/verify".to_owned(), json!({ "sign_in": first, "code": code }));
+            let (begins, ends) = if phone_first { (phone, other) } else { (other, phone) };
+            let next = person.post(&begins.0, &begins.1).await.expect(200).json();
+            assert_eq!(next["status"], "next", "{next}");
+            let ended = person.post(&ends.0, &ends.1).await.expect(200).json();
+            assert_eq!(ended["status"], "signed_in", "{second} {phone_first}: {ended}");
+            // By none of its names again.
+            for sign_in in [&first, &next["sign_in"]] {
+                let body = json!({ "sign_in": sign_in, "password": PASSWORD });
+                person.post("/v1/sign-in/password", &body).await.problem(401, "sign_in_expired");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_proofs_at_once_are_two() {
+    let run = Run::unlimited().await;
+    let person = with_phone(&run, &mobile(56)).await;
+    for _ in 0..8 {
+        // A number gets ten texts in a day.
+        run.wait(3 * 3600).await;
+        let (mut by_phone, mut by_password) = (person.signed_out(), person.signed_out());
+        let sign_in = by_phone.send_code("text").await.expect(202).json()["sign_in"].clone();
+        let code = run.code_to(&person.number).await;
+        let body = json!({ "sign_in": sign_in, "password": PASSWORD });
+        let (phone, password) =
+            tokio::join!(by_phone.verify(&sign_in, &code), by_password.post("/v1/sign-in/password", &body));
+        let mut outcomes = [phone, password].map(|answer| answer.expect(200).json()["status"].clone());
+        outcomes.sort_by_key(Value::to_string);
+        assert_eq!(outcomes, [json!("next"), json!("signed_in")]);
+    }
+}
+
+/// A proof twice is one proof, and of another sign-in it is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_proof_twice_is_no_second_one() {
+    let run = Run::unlimited().await;
+    let mut person = with_phone(&run, &mobile(57)).await.signed_out();
+    let first = person.send_code("text").await.expect(202).json()["sign_in"].clone();
+    let code = run.code_to(&person.number).await;
+    for _ in 0..3 {
+        let body = json!({ "sign_in": first, "password": PASSWORD });
+        let next = person.post("/v1/sign-in/password", &body).await.expect(200).json();
+        assert_eq!((&next["status"], &next["proven"]), (&json!("next"), &json!(["password"])));
+    }
+    run.wait(30).await;
+    let another = person.send_code("text").await.expect(202).json()["sign_in"].clone();
+    let newer = run.code_to(&person.number).await;
+    let next = person.verify(&another, &newer).await.expect(200).json();
+    assert_eq!((&next["status"], &next["proven"]), (&json!("next"), &json!(["phone"])));
+    assert_eq!(person.verify(&first, &code).await.expect(200).json()["status"], "signed_in");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
