@@ -149,6 +149,27 @@ impl Walk {
         .await
     }
 
+    /// The same, with the session that the device has: where one may come along, and none is needed.
+    async fn send_along(&mut self, name: &str, body: &Value) -> Result<Reply, Failure> {
+        let session = self.session.clone();
+        self.send(name, (200, ""), |event| {
+            event["cookies"] = json!([session]);
+            event["body"] = body.to_string().into();
+        })
+        .await
+    }
+
+    /// Sends what admits. The session that comes along ends, and what is sent again is over.
+    async fn sign_in(&mut self, name: &str, body: Value) -> Result<(), Failure> {
+        let before = json!([self.session]);
+        let signed_in = self.send_along(name, &body).await?;
+        self.send("account-view", (401, "not_signed_in"), |event| event["cookies"] = before).await?;
+        password_and_phone::is_signed_in(self, &signed_in.json());
+        self.keep_session(&signed_in);
+        self.send_body(name, (401, "sign_in_expired"), body).await?;
+        Ok(())
+    }
+
     fn keep_session(&mut self, reply: &Reply) {
         self.session = reply.session().unwrap_or_default();
     }
@@ -351,21 +372,7 @@ async fn sign_in(walk: &mut Walk, device: &mut SoftwareKey) -> Result<(), Failur
     walk.send("passkey-sign-in-options.unknown-member", (400, "bad_request"), |_| {}).await?;
     walk.send("passkey-sign-in-options.wrong-content-type", (415, "unsupported_media_type"), |_| {}).await?;
     let body = assertion(walk, device).await?;
-    // With the cookie of a session, which the new one replaces.
-    let session = json!([walk.session]);
-    let signed_in = walk
-        .send("passkey-sign-in", (200, ""), |event| {
-            event["cookies"] = session.clone();
-            event["body"] = body.to_string().into();
-        })
-        .await?;
-    walk.send("account-view", (401, "not_signed_in"), |event| event["cookies"] = session).await?;
-    walk.expect(signed_in.json()["status"] == "signed_in", "not signed in");
-    walk.expect(signed_in.json()["account"]["ready"] == true, "the account is not ready");
-    walk.secrets.push(signed_in.json()["access_token"].as_str().unwrap_or_default().to_owned());
-    walk.keep_session(&signed_in);
-    walk.send_body("passkey-sign-in", (401, "sign_in_expired"), body).await?;
-    Ok(())
+    walk.sign_in("passkey-sign-in", body).await
 }
 
 /// What the device answers to fresh options: the body of `passkey-sign-in`.

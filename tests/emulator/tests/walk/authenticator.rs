@@ -23,6 +23,7 @@ pub async fn all_of_it(walk: &mut Walk) -> Result<(), Failure> {
     walk.send_signed_in("sign-out", (204, "")).await?;
     refused_first_steps(walk).await?;
     by_app_and_password(walk, &app).await?;
+    by_app_and_text(walk, &app).await?;
     by_password_and_app(walk, &app).await?;
     walk.send_signed_in("authenticator-remove", (204, "")).await?;
     walk.send_signed_in("authenticator-remove", (404, "not_found")).await?;
@@ -114,6 +115,25 @@ async fn by_app_and_password(walk: &mut Walk, app: &App) -> Result<(), Failure> 
     Ok(())
 }
 
+/// A code is sent before any proof, and the sign-in goes on by the name that it got then.
+async fn by_app_and_text(walk: &mut Walk, app: &App) -> Result<(), Failure> {
+    walk.deployment.forget_steps().await?;
+    walk.deployment.forget_sends().await?;
+    let body = json!({ "username": USERNAME, "channel": "text" });
+    let sent = walk.send_body("phone-code-send", (202, ""), body).await?.json();
+    let texts = walk.deployment.texts(MOBILE).await?;
+    let code = code_of_text(walk, texts.last())?;
+    let sign_in = secret(walk, &sent["sign_in"]);
+    let body = json!({ "sign_in": sign_in, "code": app.code_at(now()).await });
+    let next = walk.send_body("authenticator-sign-in", (200, ""), body).await?.json();
+    walk.expect(next["proven"] == json!(["authenticator"]), "the code of the app proves nothing");
+    let body = json!({ "sign_in": sign_in, "code": code });
+    let signed_in = walk.send_body("phone-code-verify", (200, ""), body).await?;
+    is_signed_in(walk, &signed_in.json());
+    walk.keep_session(&signed_in);
+    Ok(())
+}
+
 /// As the last proof, with the cookie of a session: the new one replaces it.
 async fn by_password_and_app(walk: &mut Walk, app: &App) -> Result<(), Failure> {
     walk.deployment.forget_steps().await?;
@@ -121,18 +141,7 @@ async fn by_password_and_app(walk: &mut Walk, app: &App) -> Result<(), Failure> 
     let next = walk.send_body("password-sign-in", (200, ""), body).await?.json();
     let sign_in = secret(walk, &next["sign_in"]);
     let body = json!({ "sign_in": sign_in, "code": app.code_at(now()).await });
-    let session = json!([walk.session]);
-    let signed_in = walk
-        .send("authenticator-sign-in", (200, ""), |event| {
-            event["cookies"] = session.clone();
-            event["body"] = body.to_string().into();
-        })
-        .await?;
-    walk.send("account-view", (401, "not_signed_in"), |event| event["cookies"] = session).await?;
-    is_signed_in(walk, &signed_in.json());
-    walk.keep_session(&signed_in);
-    walk.send_body("authenticator-sign-in", (401, "sign_in_expired"), body).await?;
-    Ok(())
+    walk.sign_in("authenticator-sign-in", body).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "the functions look at the machine's clock")]

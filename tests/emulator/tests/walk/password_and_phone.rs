@@ -194,19 +194,7 @@ async fn step_up(walk: &mut Walk, mobile: &str) -> Result<(), Failure> {
     let sign_in = secret(walk, &sent["sign_in"]);
     let wrong = json!({ "sign_in": sign_in, "code": flows::another_code(&code) });
     walk.send_body("phone-code-verify", (401, "wrong_credentials"), wrong).await?;
-    let session = json!([walk.session]);
-    let body = json!({ "sign_in": sign_in, "code": code });
-    let signed_in = walk
-        .send("phone-code-verify", (200, ""), |event| {
-            event["cookies"] = session.clone();
-            event["body"] = body.to_string().into();
-        })
-        .await?;
-    walk.send("account-view", (401, "not_signed_in"), |event| event["cookies"] = session).await?;
-    is_signed_in(walk, &signed_in.json());
-    walk.keep_session(&signed_in);
-    walk.send_body("phone-code-verify", (401, "sign_in_expired"), body).await?;
-    Ok(())
+    walk.sign_in("phone-code-verify", json!({ "sign_in": sign_in, "code": code })).await
 }
 
 async fn refused_first_steps(walk: &mut Walk) -> Result<(), Failure> {
@@ -244,7 +232,7 @@ async fn by_call_and_password(walk: &mut Walk) -> Result<(), Failure> {
     let body = json!({ "sign_in": sign_in, "code": code });
     let next = walk.send_body("phone-code-verify", (200, ""), body).await?.json();
     walk.expect(next["next"] == json!([{ "method": "password" }]), "the password is not asked for");
-    let sign_in = secret(walk, &next["sign_in"]);
+    // By its name from before that proof.
     let body = json!({ "sign_in": sign_in, "password": PASSWORD });
     let signed_in = walk.send_body("password-sign-in", (200, ""), body).await?;
     is_signed_in(walk, &signed_in.json());

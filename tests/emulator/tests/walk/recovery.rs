@@ -26,13 +26,7 @@ pub async fn by_code(walk: &mut Walk) -> Result<(), Failure> {
     let code = walk.recovery_code.replace('-', " ");
     let body = json!({ "code": code, "username": "DR.Rivera" });
     // A session that comes along ends.
-    let session = walk.session.clone();
-    let recovered = walk
-        .send("recovery-code-redeem", (200, ""), |event| {
-            event["cookies"] = json!([session]);
-            event["body"] = body.to_string().into();
-        })
-        .await?;
+    let recovered = walk.send_along("recovery-code-redeem", &body).await?;
     walk.expect(recovered.json()["status"] == "recovered", "not recovered");
     walk.keep_session(&recovered);
     // The answer was lost, and the request comes again: the same outcome, another cookie.
@@ -82,13 +76,7 @@ pub async fn by_email(walk: &mut Walk) -> Result<(), Failure> {
     let wrong = body(&flows::another_code(&code));
     walk.send_body("recovery-email-verify", (401, "wrong_credentials"), wrong).await?;
     // A session that comes along ends.
-    let session = walk.session.clone();
-    let recovered = walk
-        .send("recovery-email-verify", (200, ""), |event| {
-            event["cookies"] = json!([session]);
-            event["body"] = body(&code).to_string().into();
-        })
-        .await?;
+    let recovered = walk.send_along("recovery-email-verify", &body(&code)).await?;
     walk.expect(recovered.json()["status"] == "recovered", "not recovered");
     walk.keep_session(&recovered);
     walk.send_body("recovery-email-verify", (401, "sign_in_expired"), body(&code)).await?;
