@@ -1,26 +1,22 @@
-use std::sync::Arc;
-
 use keys_rotate::{Deps, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use postern_http::{Clock, Runs, Settings, init_logging};
-use postern_keys::{Kms, KmsKeys, Random, kms_client};
-use postern_store::KeyRecords;
+use postern_aws::Function;
+use postern_http::{Clock, Runs};
+use postern_keys::{KmsKeys, Random};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::from_env();
-    init_logging(&settings);
-    let aws = postern_aws::config(&settings)?;
+    let function = Function::start()?;
     let keys = KmsKeys {
-        keyring: Some(settings.required("KEYRING_KEY")?),
-        token: Some(settings.required("TOKEN_KEY")?),
+        keyring: Some(function.settings.required("KEYRING_KEY")?),
+        token: Some(function.settings.required("TOKEN_KEY")?),
         ..KmsKeys::default()
     };
     let deps = &Deps {
         clock: Clock::system(),
-        records: KeyRecords::new(postern_store::client((&aws).into()), settings.required("ACCOUNTS_TABLE")?),
-        keys: Arc::new(Kms::new(kms_client((&aws).into()), keys)),
+        records: function.key_records()?,
+        keys: function.kms(keys),
         random: Random::system(),
     };
     let runs = Runs::of(env!("CARGO_PKG_NAME"));

@@ -1,29 +1,15 @@
-use std::sync::Arc;
-
 use passkey_enrol_options::{Deps, handle};
-use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{KeyService, Kms, KmsKeys, kms_client};
+use postern_aws::Function;
+use postern_http::{Clock, Error, serve};
 use postern_passkeys::Ceremonies;
-use postern_store::{KeyRecords, OpenedKeyring, Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::from_env();
-    init_logging(&settings);
-    let aws = postern_aws::config(&settings)?;
-    let dynamodb = postern_store::client((&aws).into());
-    let accounts = settings.required("ACCOUNTS_TABLE")?;
-    let store = Store::new(dynamodb.clone(), &accounts, settings.required("ATTEMPTS_TABLE")?);
-    let records = KeyRecords::new(dynamodb, accounts);
-    let keys = KmsKeys { keyring: Some(settings.required("KEYRING_KEY")?), ..KmsKeys::default() };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
-    let keyring = OpenedKeyring::new(kms, records);
+    let function = Function::start()?;
+    let store = function.store()?;
+    let keyring = function.keyring()?;
     keyring.warm(Clock::system().now()).await;
-    let ceremonies = Ceremonies::new(
-        &settings.required("RP_ID")?,
-        &settings.required("RP_NAME")?,
-        settings.list("ORIGINS")?,
-    )?;
-    let deps = Deps { clock: Clock::system(), store, keyring, ceremonies, policy: settings.policy()? };
-    serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
+    let ceremonies = Ceremonies::from_settings(&function.settings)?;
+    let deps = Deps { clock: Clock::system(), store, keyring, ceremonies, policy: function.policy()? };
+    serve(function.frame()?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

@@ -1,34 +1,17 @@
-use std::sync::Arc;
-
 use phone_code_send::{Deps, handle};
+use postern_aws::Function;
 use postern_codes::Codes;
-use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{KeyService, Kms, KmsKeys, Random, kms_client};
-use postern_messages::{CodeWords, SnsTexts, SnsVoiceCodes, sns_client};
-use postern_store::{KeyRecords, OpenedKeyring, Store};
+use postern_http::{Clock, Error, serve};
+use postern_keys::Random;
+use postern_messages::sns_client;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::from_env();
-    init_logging(&settings);
-    let aws = postern_aws::config(&settings)?;
-    let dynamodb = postern_store::client((&aws).into());
-    let accounts = settings.required("ACCOUNTS_TABLE")?;
-    let store = Store::new(dynamodb.clone(), &accounts, settings.required("ATTEMPTS_TABLE")?);
-    let records = KeyRecords::new(dynamodb, accounts);
-    let keys = KmsKeys { keyring: Some(settings.required("KEYRING_KEY")?), ..KmsKeys::default() };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
-    let keyring = OpenedKeyring::new(kms, records);
+    let function = Function::start()?;
+    let store = function.store()?;
+    let keyring = function.keyring()?;
     keyring.warm(Clock::system().now()).await;
-    let sns = sns_client((&aws).into());
-    let codes = Codes {
-        texts: Arc::new(SnsTexts::new(sns.clone(), settings.optional("SMS_SENDER"))),
-        voice: Arc::new(SnsVoiceCodes::new(sns, settings.required("VOICE_CODES_TOPIC")?)),
-        words: CodeWords::new(settings.required("RP_NAME")?, settings.required("RP_ID")?),
-        limits: Some(Codes::limits_from(&settings)?),
-        region: settings.required("DEFAULT_REGION")?,
-        random: Random::system(),
-    };
+    let codes = Codes::from_settings(&function.settings, sns_client((&function.aws).into()))?;
     let deps = Deps { clock: Clock::system(), store, keyring, codes, random: Random::system() };
-    serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
+    serve(function.frame()?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

@@ -1,33 +1,27 @@
-use std::sync::Arc;
-
-use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{Kms, KmsKeys, Random, kms_client};
-use postern_store::{RecoveryCodes, Store};
+use postern_aws::Function;
+use postern_http::{Clock, Error, serve};
+use postern_keys::{KmsKeys, Random};
+use postern_store::RecoveryCodes;
 use recovery_code_issue::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::from_env();
-    init_logging(&settings);
-    let aws = postern_aws::config(&settings)?;
-    let dynamodb = postern_store::client((&aws).into());
-    let store =
-        Store::new(dynamodb, settings.required("ACCOUNTS_TABLE")?, settings.required("ATTEMPTS_TABLE")?);
+    let function = Function::start()?;
+    let store = function.store()?;
     store.warm().await;
     let keys = KmsKeys {
-        recovery_code: Some(settings.required("RECOVERY_CODE_KEY")?),
-        recovery_code_mac: Some(settings.required("RECOVERY_CODE_MAC_KEY")?),
+        recovery_code: Some(function.settings.required("RECOVERY_CODE_KEY")?),
+        recovery_code_mac: Some(function.settings.required("RECOVERY_CODE_MAC_KEY")?),
         ..KmsKeys::default()
     };
-    let kms = Kms::new(kms_client((&aws).into()), keys);
     let deps = Deps {
         clock: Clock::system(),
-        codes: RecoveryCodes::new(store.clone(), settings.required("RECOVERY_CODES_TABLE")?),
+        codes: RecoveryCodes::new(store.clone(), function.settings.required("RECOVERY_CODES_TABLE")?),
         store,
-        keys: Arc::new(kms),
-        policy: settings.policy()?,
-        format: settings.parsed("RECOVERY_CODE_FORMAT", "`decimal` or `crockford`")?,
+        keys: function.kms(keys),
+        policy: function.policy()?,
+        format: function.settings.parsed("RECOVERY_CODE_FORMAT", "`decimal` or `crockford`")?,
         random: Random::system(),
     };
-    serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
+    serve(function.frame()?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

@@ -1,34 +1,13 @@
-use std::sync::Arc;
-
-use postern_http::{Clock, Error, Frame, Settings, init_logging, serve};
-use postern_keys::{KeyService, Kms, KmsKeys, Random, kms_client};
-use postern_store::{KeyRecords, OpenedTokenSigner, Store};
-use postern_tokens::AccessTokens;
+use postern_aws::Function;
+use postern_http::{Clock, Error, serve};
 use session_token::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::from_env();
-    init_logging(&settings);
-    let aws = postern_aws::config(&settings)?;
-    let dynamodb = postern_store::client((&aws).into());
-    let accounts = settings.required("ACCOUNTS_TABLE")?;
-    let store = Store::new(dynamodb.clone(), &accounts, settings.required("ATTEMPTS_TABLE")?);
-    let records = KeyRecords::new(dynamodb, accounts);
-    let keys = KmsKeys { token: Some(settings.required("TOKEN_KEY")?), ..KmsKeys::default() };
-    let kms: Arc<dyn KeyService> = Arc::new(Kms::new(kms_client((&aws).into()), keys));
-    let signer = OpenedTokenSigner::new(kms, records);
-    signer.warm(Clock::system().now()).await;
-    let deps = Deps {
-        clock: Clock::system(),
-        store,
-        policy: settings.policy()?,
-        tokens: AccessTokens {
-            signer,
-            issuer: settings.required("ISSUER")?,
-            audience: settings.required("AUDIENCE")?,
-            random: Random::system(),
-        },
-    };
-    serve(Frame::from_settings(&settings)?, deps, |deps, request| Box::pin(handle(deps, request))).await
+    let function = Function::start()?;
+    let store = function.store()?;
+    let tokens = function.access_tokens()?;
+    tokens.signer.warm(Clock::system().now()).await;
+    let deps = Deps { clock: Clock::system(), store, policy: function.policy()?, tokens };
+    serve(function.frame()?, deps, |deps, request| Box::pin(handle(deps, request))).await
 }

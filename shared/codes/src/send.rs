@@ -11,7 +11,9 @@ use postern_domain::one_time_code::{self, OneTimeCode, SENT_CODE_LIVES};
 use postern_domain::phone_number::PhoneNumber;
 use postern_http::{InvalidSetting, Problem, Settings, StatusCode};
 use postern_keys::{Keyring, Purpose, Random};
-use postern_messages::{Call, CallId, CodeWords, NotSent, SealedCall, TextNotSent, Texts, VoiceCodes};
+use postern_messages::{
+    Call, CallId, CodeWords, NotSent, SealedCall, SnsTexts, SnsVoiceCodes, TextNotSent, Texts, VoiceCodes,
+};
 use postern_metrics::{Country, Metric, Sent, count};
 use postern_store::{DeploymentLimits, NotNow, Sending};
 use secrecy::ExposeSecret;
@@ -51,6 +53,19 @@ pub enum Unsent {
 }
 
 impl Codes {
+    /// By SNS, as the deployment wants it. Reads `DEFAULT_REGION`, `RP_ID`, `RP_NAME`, `SMS_SENDER` where there is one,
+    /// `VOICE_CODES_TOPIC` and what [`Self::limits_from`] does.
+    pub fn from_settings(settings: &Settings, sns: aws_sdk_sns::Client) -> Result<Self, InvalidSetting> {
+        Ok(Self {
+            texts: Arc::new(SnsTexts::new(sns.clone(), settings.optional("SMS_SENDER"))),
+            voice: Arc::new(SnsVoiceCodes::new(sns, settings.required("VOICE_CODES_TOPIC")?)),
+            words: CodeWords::new(settings.required("RP_NAME")?, settings.required("RP_ID")?),
+            limits: Some(Self::limits_from(settings)?),
+            region: settings.required("DEFAULT_REGION")?,
+            random: Random::system(),
+        })
+    }
+
     /// Reads `SENDS_PER_HOUR` and `SENDS_PER_COUNTRY_HOUR`.
     pub fn limits_from(settings: &Settings) -> Result<DeploymentLimits, InvalidSetting> {
         Ok(DeploymentLimits {

@@ -8,6 +8,7 @@ use postern_domain::account::{Account, Passkey};
 use postern_domain::id::{AccountId, PasskeyId, SessionId};
 use postern_domain::name::PasskeyName;
 use postern_domain::passkey::{ClientData, check_counter};
+use postern_http::{Error, Settings};
 use postern_keys::{KeyError, Keyring, Purpose};
 use postern_store::Ceremony;
 use serde::de::DeserializeOwned;
@@ -107,6 +108,12 @@ struct Sealed<S> {
 }
 
 impl Ceremonies {
+    /// Reads `RP_ID`, `RP_NAME` and `ORIGINS`, and says which of these is missing or does not fit the others.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Error> {
+        let (id, name) = (settings.required("RP_ID")?, settings.required("RP_NAME")?);
+        Ok(Self::new(&id, &name, settings.list("ORIGINS")?)?)
+    }
+
     /// `origins`: those whose pages may use the RP id, to the letter.
     pub fn new(rp_id: &str, rp_name: &str, origins: Vec<String>) -> Result<Self, InvalidRelyingParty> {
         let invalid = |error: &dyn std::fmt::Display| InvalidRelyingParty(error.to_string());

@@ -22,8 +22,27 @@ pub struct Source {
 }
 
 /// What `main` reads through others, by the call that does so.
-const INDIRECT: [(&str, &[&str]); 3] = [
+const INDIRECT: &[(&str, &[&str])] = &[
+    (".access_tokens()", &["ACCOUNTS_TABLE", "AUDIENCE", "ISSUER", "TOKEN_KEY"]),
+    (".attempts()", &["ATTEMPTS_TABLE"]),
+    (".frame()", &["EDGE", "ORIGINS", "ORIGIN_SECRET"]),
+    (".key_records()", &["ACCOUNTS_TABLE"]),
+    (".keyring()", &["ACCOUNTS_TABLE", "KEYRING_KEY"]),
     (".policy()", &["EMAIL_RECOVERY_ENDS_AT", "RECOVERY_CODE_PROMPTED_FROM", "SET_UP_REQUIRED_FROM"]),
+    (".store()", &["ACCOUNTS_TABLE", "ATTEMPTS_TABLE"]),
+    ("Ceremonies::from_settings(", &["ORIGINS", "RP_ID", "RP_NAME"]),
+    (
+        "Codes::from_settings(",
+        &[
+            "DEFAULT_REGION",
+            "RP_ID",
+            "RP_NAME",
+            "SENDS_PER_COUNTRY_HOUR",
+            "SENDS_PER_HOUR",
+            "SMS_SENDER",
+            "VOICE_CODES_TOPIC",
+        ],
+    ),
     ("Codes::limits_from(", &["SENDS_PER_COUNTRY_HOUR", "SENDS_PER_HOUR"]),
     ("Frame::from_settings(", &["EDGE", "ORIGINS", "ORIGIN_SECRET"]),
 ];
