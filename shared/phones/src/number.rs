@@ -97,18 +97,16 @@ impl Numbers {
     /// The one number that was typed, and whether digits or words of an extension stand by it.
     fn find(&self, spelling: &Spelling) -> Option<(Found, bool)> {
         let several = spelling.digits.len() > 1;
-        let marked = several || spelling.names_extension || spelling.has_marks;
+        let marked = spelling.alone().is_none();
+        let dialled = spelling.digits.iter().filter_map(|digits| Some((digits, self.dial(digits)?)));
         // As few digits as an extension has are one beside a longer number, even where some plan gives them out: `310-0000`.
-        let is_long = |digits: &&String| spelling::count(digits) > LONGEST_EXTENSION;
-        let dial = |digits: &String| self.dial(digits);
-        let mut whole: Vec<_> = spelling.digits.iter().filter(is_long).filter_map(dial).collect();
-        if whole.is_empty() {
-            whole.extend(spelling.digits.iter().filter_map(dial));
-        }
+        let (long, short): (Vec<_>, Vec<_>) =
+            dialled.partition(|(digits, _)| spelling::count(digits) > LONGEST_EXTENSION);
+        let mut whole = if long.is_empty() { short } else { long };
         match (whole.pop(), whole.is_empty()) {
-            (Some(found), true) if !marked => Some((found, false)),
+            (Some((_, found)), true) if !marked => Some((found, false)),
             // Digits elsewhere, whatever marks them; or the word for it without any.
-            (Some(found), true) if several || spelling.names_extension => Some((found, true)),
+            (Some((_, found)), true) if several || spelling.names_extension => Some((found, true)),
             // Other words, or another number.
             (Some(_), _) => None,
             // `212-555-0123-12`: whole groups after a number are an extension; those before it, as in
@@ -123,10 +121,7 @@ impl Numbers {
 
     /// Whether what no plan gives out would be of a country that is not allowed: what that one gives out does not matter then.
     fn is_abroad(&self, spelling: &Spelling) -> bool {
-        let [digits] = spelling.digits.as_slice() else { return false };
-        if spelling.names_extension || spelling.has_marks {
-            return false;
-        }
+        let Some(digits) = spelling.alone() else { return false };
         let Ok(parsed) = self.plan.parse(digits, Some(self.default_region)) else { return false };
         // Nor is what serves within a town alone.
         if self.plan.is_possible_number_with_reason(&parsed) != Ok(NumberLengthType::IsPossible) {

@@ -58,6 +58,14 @@ impl Spelling {
         }
     }
 
+    /// The digits, where nothing else stands there.
+    pub fn alone(&self) -> Option<&str> {
+        match self.digits.as_slice() {
+            [digits] if !self.names_extension && !self.has_marks => Some(digits),
+            _ => None,
+        }
+    }
+
     /// RFC 3966 §3.
     fn of_uri(number: &str, digits_of: impl Fn(&str) -> String) -> Self {
         let mut parts = number.split(';');
